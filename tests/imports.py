@@ -10,6 +10,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COMPUTED = "(a computed name)"
 
+# Libraries that take long to load or need a driver: imported only when they are needed.
+HEAVY = {
+    "graphviz",
+    "mako",
+    "matplotlib",
+    "pygraphviz",
+    "pyopencl",
+    "scipy",
+    "sklearn",
+    "sympy",
+    "tqdm",
+}
+
 
 @dataclass(frozen=True)
 class Import:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from imports import COMPUTED, ROOT, Import, imports, modules
+from imports import COMPUTED, HEAVY, ROOT, Import, imports, modules
 
 # A module imports from its own part or from parts on an earlier line. Parts that share a line do
 # not know each other.
@@ -41,17 +41,6 @@ STRANGERS = {
 
 # Loaded only by the function that needs them, because they load something heavy.
 LAZY = ("interop", "viz.render", "backends.opencl")
-HEAVY = {
-    "graphviz",
-    "mako",
-    "matplotlib",
-    "pygraphviz",
-    "pyopencl",
-    "scipy",
-    "sklearn",
-    "sympy",
-    "tqdm",
-}
 
 # Import statements that break a rule for a reason: (module, target) -> the reason.
 EXCEPTIONS: dict[tuple[str, str], str] = {}
