@@ -38,7 +38,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(code: str, path: Path, cwd: Path) -> str:
     """Run code in a fresh interpreter that finds graphc in `path` only; return what it prints."""
     code = f"import sys; sys.path.insert(0, {str(path)!r})\n{code}"
-    command = [sys.executable, "-I", "-W", "error", "-c", code]
+    command = [sys.executable, "-IB", "-W", "error", "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
     assert run.returncode == 0 and not run.stderr, run.stdout + run.stderr
     return run.stdout.strip()
