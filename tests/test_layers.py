@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from imports import COMPUTED, HEAVY, ROOT, Import, imports, modules
 
 # A module imports from its own part or from parts on an earlier line. Parts that share a line do

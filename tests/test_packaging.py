@@ -10,9 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from imports import HEAVY, ROOT
 
 import graphc
+from imports import HEAVY, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
