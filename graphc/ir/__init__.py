@@ -1,0 +1,1 @@
+"""The graph: nodes, types, ops, closed graphs, and walks over them."""

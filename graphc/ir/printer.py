@@ -1,0 +1,150 @@
+"""Text forms of expressions: a formula on one line, a tree, and a list of assignments.
+
+A formula writes out what is used once and bounds its own depth and length, so a graph of any size
+prints in one short line; the list of assignments shows every node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
+from graphc.ir.types import LANGUAGE
+from graphc.ir.walk import toposort
+
+_MAX_DEPTH = 6
+_ELLIPSIS = "..."
+
+
+def pp(node: Node, depth: int = _MAX_DEPTH) -> str:
+    """Return an expression as a formula, with ``...`` below ``depth`` levels."""
+    return _formula(node, {}, depth)[0]
+
+
+def label(node: Node) -> str:
+    """Return a short name for a node in a message: its own name, or a formula."""
+    return node.name or pp(node, 3)
+
+
+def _formula(node: Node, names: Mapping[Node, str], depth: int) -> tuple[str, int]:
+    """Return the text of a node and the precedence of its outermost operator."""
+    if node in names:
+        return names[node], 100
+    if not node.inputs or node.op is DIM:
+        return leaf(node), 100
+    if depth <= 0:
+        return node.name or _ELLIPSIS, 100
+    parts = [_formula(child, names, depth - 1) for child in node.inputs]
+    return apply_formula(node, parts), node.op.precedence
+
+
+def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
+    """Return the text of one application, given text and precedence of each input."""
+    op = node.op
+    if op.formula:
+        own = op.precedence
+        texts = []
+        for position, (text, precedence) in enumerate(parts):
+            # a - (b - c) keeps its brackets, (a - b) - c needs none
+            tight = precedence < own or (precedence == own and position > 0 and own < 100)
+            texts.append(f"({text})" if tight and own < 100 else text)
+        return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
+    inside = [text for text, _ in parts]
+    inside += [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
+    return f"{op.name}({', '.join(inside)})"
+
+
+def _attr(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_attr, value)) + ("," if len(value) == 1 else "") + ")"
+    return str(value)
+
+
+def leaf(node: Node) -> str:
+    """Return the text of a leaf."""
+    if node.op is CONST:
+        return literal(node.attrs["value"].array)
+    if node.op is DIM:
+        return f"{label(node.inputs[0])}.shape[{node.attrs['axis']}]"
+    if node.name:
+        return node.name
+    if node.op is PARAM:
+        return f"p{node.attrs['index']}"
+    if node.op in (INPUT, SHARED):
+        return f"<{node.type!r}>"
+    inside = ", ".join(f"{k}={_attr(v)}" for k, v in node.attrs.items())
+    return f"{node.op.name}({inside})"
+
+
+def literal(array: np.ndarray) -> str:
+    """Return a constant as short text."""
+    if array.ndim == 0:
+        value = array.item()
+        return f"{value:g}" if isinstance(value, float) and value == float(f"{value:g}") else (
+            str(value)
+        )
+    if array.size <= 4:
+        return np.array2string(array, separator=", ", precision=4).replace("\n", "")
+    return f"<{array.dtype.name}{list(array.shape)} constant>"
+
+
+def assignments(results: Iterable[Node]) -> str:
+    """Return every node on a line of its own: ``%3 = exp(%2) : float64[?]``."""
+    results = list(results)
+    names: dict[Node, str] = {}
+    lines = []
+    for node in toposort(results):
+        if not node.inputs or node.op is DIM:
+            names[node] = leaf(node)
+            continue
+        name = f"%{len(lines)}"
+        parts = [(names[child], 100) for child in node.inputs]
+        note = f"  # {node.where}" if node.where else ""
+        lines.append(f"{name} = {apply_formula(node, parts)} : {node.type!r}{note}")
+        names[node] = name
+    lines.append(f"return {', '.join(names[node] for node in results)}")
+    return "\n".join(lines)
+
+
+def tree(results: Iterable[Node], depth: int = -1) -> str:
+    """Return expressions as indented trees, a node a line; what was shown before is named.
+
+    Parameters
+    ----------
+    results : iterable of Node
+    depth : int
+        Levels to show; -1 for all.
+    """
+    shown: dict[Node, int] = {}
+    lines: list[str] = []
+    for result in results:
+        stack = [(result, 0)]
+        while stack:
+            node, level = stack.pop()
+            pad = " | " * level
+            if node in shown:
+                lines.append(f"{pad}{_word(node)} [{shown[node]}] ...")
+                continue
+            mark = ""
+            if node.inputs and node.op is not DIM:
+                shown[node] = len(shown)
+                mark = f" [{shown[node]}]"
+            lines.append(f"{pad}{_word(node)}{mark} : {node.type!r}")
+            if node.op is not DIM and depth != 0 and (depth < 0 or level < depth):
+                stack.extend((child, level + 1) for child in reversed(node.inputs))
+    return "\n".join(lines)
+
+
+def _word(node: Node) -> str:
+    if not node.inputs or node.op is DIM:
+        return leaf(node)
+    attrs = ", ".join(f"{k}={_attr(v)}" for k, v in node.attrs.items())
+    word = f"{node.op.name}{{{attrs}}}" if attrs else node.op.name
+    return f"{word} '{node.name}'" if node.name else word
+
+
+LANGUAGE["pp"] = pp
+LANGUAGE["label"] = label

@@ -1,0 +1,223 @@
+"""Symbolic sizes, and the guards that say which of them must agree.
+
+A size is an int where it is known, and otherwise an int64 scalar node over the sizes of inputs. As
+nodes are interned, "the same size" is a pointer comparison. Where an op needs two sizes to be
+equal that are not known to be, they are taken as equal from then on and a `Guard` is recorded,
+which the compiled function checks before it computes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from graphc.errors import ShapeError, message
+from graphc.ir.node import DIM, OPS, Node, apply, const, number, operand
+from graphc.ir.walk import toposort
+
+Dim = int | Node
+
+
+def sizes(node: Node) -> tuple[Dim, ...]:
+    """Return the size of a node along each axis."""
+    if node._sizes is None:
+        for below in _unsized(node):
+            below._sizes = _own_sizes(below)
+    return node._sizes or ()
+
+
+def _unsized(node: Node) -> list[Node]:
+    """Return the nodes at and below ``node`` whose sizes are not known yet, inputs first."""
+    order: list[Node] = []
+    stack = [(node, False)]
+    while stack:
+        current, ready = stack.pop()
+        if current._sizes is not None:
+            continue
+        if ready:
+            order.append(current)
+        elif None in getattr(current.type, "shape", (None,)):
+            stack.append((current, True))
+            stack.extend((child, False) for child in current.inputs if child._sizes is None)
+        else:
+            current._sizes = current.type.shape  # type: ignore[assignment]
+    return order
+
+
+def _own_sizes(node: Node) -> tuple[Dim, ...]:
+    if node._sizes is not None:
+        return node._sizes
+    shape = getattr(node.type, "shape", ())
+    if None not in shape:
+        return shape  # type: ignore[no-any-return]
+    found = node.op.dims(node)
+    return tuple(
+        size if known is None else known for size, known in zip(found, shape, strict=True)
+    )
+
+
+def as_dim(node: Node) -> Dim:
+    """Return an int for a constant scalar node, the node itself otherwise."""
+    value = number(node)
+    return node if value is None else int(value)
+
+
+def as_size_node(size: Dim) -> Node:
+    """Return a size as an int64 scalar node."""
+    return const(size, "int64") if isinstance(size, int) else size
+
+
+# -- arithmetic on sizes, folded as it is written -------------------------------------------------
+
+
+def add(a: Dim, b: Dim) -> Dim:
+    """Return a + b."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    if a == 0 and isinstance(a, int):
+        return b
+    if b == 0 and isinstance(b, int):
+        return a
+    return _apply("add", *_ordered(a, b))
+
+
+def sub(a: Dim, b: Dim) -> Dim:
+    """Return a - b."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a - b
+    if a is b:
+        return 0
+    return a if isinstance(b, int) and b == 0 else _apply("sub", a, b)
+
+
+def mul(a: Dim, b: Dim) -> Dim:
+    """Return a * b."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a * b
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, int) and one in (0, 1):
+            return other if one else 0
+    return _apply("mul", *_ordered(a, b))
+
+
+def floor_div(a: Dim, b: Dim) -> Dim:
+    """Return a // b, for b above zero."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    return a if isinstance(b, int) and b == 1 else _apply("int_div", a, b)
+
+
+def at_least(a: Dim, low: Dim) -> Dim:
+    """Return max(a, low)."""
+    if isinstance(a, int) and isinstance(low, int):
+        return max(a, low)
+    return a if a is low else _apply("maximum", a, low)
+
+
+def at_most(a: Dim, high: Dim) -> Dim:
+    """Return min(a, high)."""
+    if isinstance(a, int) and isinstance(high, int):
+        return min(a, high)
+    return a if a is high else _apply("minimum", a, high)
+
+
+def product(factors: Iterable[Dim]) -> Dim:
+    """Return the product of sizes, 1 for none."""
+    known, unknown = 1, []
+    for factor in factors:
+        if isinstance(factor, int):
+            known *= factor
+        else:
+            unknown.append(factor)
+    result: Dim = known
+    for factor in unknown:
+        result = mul(factor, result) if isinstance(result, int) else mul(result, factor)
+    return result
+
+
+def _ordered(a: Dim, b: Dim) -> tuple[Dim, Dim]:
+    return (b, a) if isinstance(a, int) else (a, b)  # constants last, as everywhere
+
+
+def _apply(op: str, a: Dim, b: Dim) -> Node:
+    return apply(OPS[op], as_size_node(a), as_size_node(b))  # type: ignore[no-any-return]
+
+
+# -- guards ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Something about sizes that must hold when the program runs.
+
+    ``relation`` is ``"=="``, or ``"in"`` for an index that must lie in ``[-right, right)``.
+    """
+
+    left: Dim
+    relation: str
+    right: Dim
+    node: Node
+
+
+class Sizes:
+    """The sizes of one program: which are equal, and what must be checked to say so.
+
+    Parameters
+    ----------
+    results : sequence of Node
+        The graph as the user wrote it, before any rewriting.
+    simplify : callable
+        Brings a scalar node to its normal form, so that equal formulas are one node.
+    """
+
+    def __init__(self, results: Sequence[Node], simplify: Callable[[Node], Node]) -> None:
+        self.guards: list[Guard] = []
+        self._same: dict[Node, Dim] = {}
+        self._simplify = simplify
+        for node in toposort(results):
+            for check in node.op.checks(node):
+                self._require(node, check)
+
+    def _require(self, node: Node, check: tuple[Dim, ...]) -> None:
+        left, relation, right = check if len(check) == 3 else (check[0], "==", check[1])
+        left, right = self.find(left), self.find(right)
+        if relation == "==":
+            if left is right or (isinstance(left, int) and left == right):
+                return
+            if isinstance(left, int) and isinstance(right, int):
+                raise size_mismatch(node, left, right)
+            if isinstance(left, int) or _rank(right) > _rank(left):
+                self._same[right] = left  # type: ignore[index]
+            else:
+                self._same[left] = right
+        elif isinstance(left, int) and isinstance(right, int) and -right <= left < right:
+            return
+        guard = Guard(left, str(relation), right, node)
+        if guard not in self.guards:
+            self.guards.append(guard)
+
+    def find(self, size: Dim) -> Dim:
+        """Return the one size that stands for all that are equal to this one."""
+        if isinstance(size, Node):
+            size = as_dim(self._simplify(size))
+        while isinstance(size, Node) and size in self._same:
+            size = self._same[size]
+        return size
+
+    def of(self, node: Node) -> tuple[Dim, ...]:
+        """Return the sizes of a node, each by its representative."""
+        return tuple(size if isinstance(size, int) else self.find(size) for size in sizes(node))
+
+
+def _rank(size: Dim) -> tuple[int, int]:
+    """Order in which sizes are preferred as representatives: plain sizes, then formulas."""
+    assert isinstance(size, Node)
+    return (0 if size.op is DIM else 1, size.serial)
+
+
+def size_mismatch(node: Node, left: int, right: int) -> ShapeError:
+    """Return the error for an application whose sizes do not agree."""
+    from_inputs = [operand(child) for child in node.inputs]
+    return ShapeError(
+        message(f"{node.op.name}: sizes {left} and {right} differ", from_inputs, node.where)
+    )

@@ -1,0 +1,79 @@
+"""Walks over nodes. None recurses along inputs, so depth never matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from graphc.ir.node import Node, rebuild
+
+_NOTHING: frozenset[Node] = frozenset()
+
+
+def toposort(results: Iterable[Node], stop: Collection[Node] = _NOTHING) -> list[Node]:
+    """Return every node below ``results``, inputs before users, each once.
+
+    ``stop`` holds nodes that are listed but not entered. The order depends only on the shape of
+    the graph: depth first, inputs left to right.
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for result in results:
+        if result in seen:
+            continue
+        stack = [(result, iter(() if result in stop else result.inputs))]
+        seen.add(result)
+        while stack:
+            node, rest = stack[-1]
+            for child in rest:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append((child, iter(() if child in stop else child.inputs)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def users(order: Iterable[Node]) -> dict[Node, list[Node]]:
+    """Return for each node of a toposorted list the nodes that use it, once per use."""
+    found: dict[Node, list[Node]] = {}
+    for node in order:
+        found.setdefault(node, [])
+        for child in node.inputs:
+            found.setdefault(child, []).append(node)
+    return found
+
+
+def depends_on(order: Iterable[Node], targets: Collection[Node]) -> set[Node]:
+    """Return the nodes of a toposorted list that are or use one of ``targets``."""
+    found: set[Node] = set()
+    for node in order:
+        if node in targets or any(child in found for child in node.inputs):
+            found.add(node)
+    return found
+
+
+def leaves(results: Iterable[Node]) -> Iterator[Node]:
+    """Yield the nodes without inputs, in order."""
+    return (node for node in toposort(results) if not node.inputs)
+
+
+def substitute(results: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
+    """Return ``results`` with nodes replaced, all at once; replacements are not entered."""
+    return transform(results, lambda node, inputs: rebuild(node, inputs), replace)
+
+
+def transform(
+    results: Iterable[Node],
+    build: Callable[[Node, tuple[Node, ...]], Node],
+    replace: Mapping[Node, Node] | None = None,
+) -> list[Node]:
+    """Return ``results`` rebuilt bottom-up by ``build(node, new inputs)``."""
+    done: dict[Node, Node] = dict(replace or {})
+    results = list(results)
+    for node in toposort(results, stop=done):
+        if node not in done:
+            inputs = tuple([done[child] for child in node.inputs])
+            done[node] = build(node, inputs)
+    return [done[result] for result in results]
