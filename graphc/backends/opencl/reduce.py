@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from graphc.backends.opencl.choice import DeviceInfo
@@ -87,7 +87,7 @@ class Fold:
 
 
 class Split(NamedTuple):
-    """How a reduction is cut: parts along the reduced axis, their length, work-group, global size."""
+    """How a reduction is cut: parts of the reduced axis, their length, work-group, global size."""
 
     splits: int
     chunk: int
@@ -249,7 +249,9 @@ def second_stage(folds: Sequence[Fold]) -> tuple[list[str], list[Fold], list[Fol
     rows, columns : list of Fold
         For `write_rows` and for `write_columns`.
     """
-    params, rows, columns = [], [], []
+    params: list[str] = []
+    rows: list[Fold] = []
+    columns: list[Fold] = []
     by_row, by_column = "o * length + r", "(o * length + r) * inner + c"
     for k, fold in enumerate(folds):
         params.append(f"global const {fold.ctype} *part{k}")
@@ -314,13 +316,12 @@ def _frame(name: str) -> str:
 def _fill(frame: str, name: str, params: Sequence[str], marks: dict[str, list[str]]) -> str:
     text = _frame(frame).replace("NAME(PARAMS ", f"{name}({', '.join(params)}, ")
     for mark, lines in marks.items():
-        text = re.sub(
-            rf"^( *){mark};\n",
-            lambda m, lines=lines: "".join(f"{m[1]}{line}\n" for line in lines),
-            text,
-            flags=re.M,
-        )
+        text = re.sub(rf"^( *){mark};\n", partial(_indented, lines), text, flags=re.M)
     return text
+
+
+def _indented(lines: Sequence[str], mark: re.Match[str]) -> str:
+    return "".join(f"{mark[1]}{line}\n" for line in lines)
 
 
 def macros() -> str:
