@@ -1,0 +1,52 @@
+"""The language users write: ``import graphc.tensor as T``.
+
+Names are Theano's, with NumPy's beside them where they differ. What belongs to later layers, such
+as ``T.grad``, is looked up when it is asked for.
+"""
+
+# ruff: noqa: F403 - __all__ of each module says what is public
+
+from typing import Any
+
+from graphc.ir.types import LANGUAGE, TensorType
+from graphc.tensor import (
+    creation,
+    elementwise,
+    indexing,
+    language,
+    nnet,
+    products,
+    reductions,
+    shaping,
+    sizes,
+    variables,
+)
+from graphc.tensor.creation import *
+from graphc.tensor.elementwise import *
+from graphc.tensor.indexing import *
+from graphc.tensor.products import *
+from graphc.tensor.reductions import *
+from graphc.tensor.shaping import *
+from graphc.tensor.sizes import *
+from graphc.tensor.variables import *
+
+_LATER = ("Lop", "Rop", "grad", "hessian", "jacobian", "verify_grad")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER and name in LANGUAGE:
+        return LANGUAGE[name]
+    raise AttributeError(f"graphc.tensor has no {name!r}")
+
+
+__all__ = ["TensorType", "nnet"]
+__all__ += variables.__all__
+__all__ += elementwise.__all__
+__all__ += reductions.__all__
+__all__ += shaping.__all__
+__all__ += sizes.__all__
+__all__ += creation.__all__
+__all__ += products.__all__
+__all__ += indexing.__all__
+
+language.fill()

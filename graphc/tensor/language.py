@@ -1,0 +1,23 @@
+"""What methods of expressions and NumPy's functions mean: the table `LANGUAGE`, filled."""
+
+from __future__ import annotations
+
+from graphc.ir.types import LANGUAGE
+from graphc.tensor import (
+    creation,
+    elementwise,
+    indexing,
+    nnet,
+    products,
+    reductions,
+    shaping,
+    sizes,
+    variables,
+)
+
+
+def fill() -> None:
+    """Put every function of the language into `LANGUAGE` under its name."""
+    for module in (elementwise, reductions, shaping, sizes, creation, products, indexing, nnet):
+        LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
+    LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

@@ -1,0 +1,221 @@
+"""Neural networks: activations and losses, as ``T.nnet``.
+
+Losses are written as formulas; that their logarithms stay finite and accurate is the business of
+the rewriting rules, which see sigmoid and softmax as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.errors import GraphcTypeError, message
+from graphc.ir import dtypes
+from graphc.ir.node import Node, as_node, operand
+from graphc.ir.shapes import sizes
+from graphc.ir.source import here
+from graphc.ops import reduce
+from graphc.ops.elementwise import abs_, cast, clip, eq, maximum, minimum, where
+from graphc.ops.math import expm1, log, sigmoid, softplus
+from graphc.ops.movement import dimshuffle, iota
+from graphc.tensor.reductions import sum
+
+# -- activations ----------------------------------------------------------------------------------
+
+
+def ultra_fast_sigmoid(x: Any) -> Any:
+    """Return a piecewise approximation of sigmoid, off by at most 0.02 or so; Theano's formula.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.ultra_fast_sigmoid(T.dvector("x")).type
+    float64[?]
+    """
+    half = _float(x) * 0.5
+    size = abs_(half)
+    curve = 1.5 * size / (1 + size)
+    line = 0.935409070603099 + 0.0458812946797165 * (size - 1.7)
+    bent = where(size < 1.7, curve, where(size < 3, line, 0.99505475368673))
+    return 0.5 * (where(half >= 0, bent, -bent) + 1)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Return ``0.2 x + 0.5`` limited to [0, 1], a straight approximation of sigmoid.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.hard_sigmoid(T.dvector("x"))
+    clip(x * 0.2 + 0.5, 0, 1)
+    """
+    return clip(_float(x) * 0.2 + 0.5, 0.0, 1.0)
+
+
+def relu(x: Any, alpha: Any = 0) -> Any:
+    """Return x where it is positive, and ``alpha * x`` elsewhere.
+
+    Parameters
+    ----------
+    x : expression
+    alpha : number or expression
+        The slope below 0. With ``alpha=0`` the gradient at 0 is 1/2.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.relu(T.dvector("x")), T.nnet.relu(T.dvector("x"), 0.1).type
+    (maximum(x, 0), float64[?])
+    """
+    x = as_node(x)
+    if not isinstance(alpha, Node) and alpha == 0:
+        return maximum(x, 0)
+    return where(x > 0, x, x * alpha)
+
+
+def elu(x: Any, alpha: Any = 1) -> Any:
+    """Return x where it is positive, and ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.elu(T.dvector("x")).type
+    float64[?]
+    """
+    x = _float(x)
+    below = expm1(minimum(x, 0))  # of the chosen side only, so that the other cannot overflow
+    return where(x > 0, x, below * alpha)
+
+
+def softsign(x: Any) -> Any:
+    """Return ``x / (1 + |x|)``.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.softsign(T.dvector("x")).type
+    float64[?]
+    """
+    x = _float(x)
+    return x / (1 + abs_(x))
+
+
+def _float(x: Any) -> Node:
+    x = as_node(x)
+    return cast(x, dtypes.floating(x.type.dtype))  # type: ignore[no-any-return]
+
+
+def softmax(c: Any) -> Any:
+    """Return exp(c) over its sum along the last axis; a vector is taken as one row, as in Theano.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.softmax(T.dmatrix("m")).type, T.nnet.softmax(T.dvector("v")).type
+    (float64[?, ?], float64[1, ?])
+    """
+    x = _rows(c)
+    return reduce.softmax(x, axes=(x.type.ndim - 1,))
+
+
+def logsoftmax(c: Any) -> Any:
+    """Return the logarithm of `softmax`, accurate where softmax is near 0.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.logsoftmax(T.dmatrix("m")).type
+    float64[?, ?]
+    """
+    x = _rows(c)
+    return reduce.log_softmax(x, axes=(x.type.ndim - 1,))
+
+
+def _rows(c: Any) -> Node:
+    x = as_node(c)
+    return dimshuffle(x, ("x", 0)) if x.type.ndim == 1 else x
+
+
+# -- losses ---------------------------------------------------------------------------------------
+
+
+def binary_crossentropy(output: Any, target: Any) -> Any:
+    """Return the cross-entropy between probabilities and targets, elementwise.
+
+    Parameters
+    ----------
+    output : expression
+        Probabilities; best written as ``T.nnet.sigmoid(z)``, which keeps the loss finite.
+    target : expression
+        0 or 1, or probabilities.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> z, y = T.dvectors("z y")
+    >>> T.nnet.binary_crossentropy(T.nnet.sigmoid(z), y).type
+    float64[?]
+    """
+    output, target = as_node(output), as_node(target)
+    return -(target * log(output) + (1 - target) * log(1 - output))
+
+
+def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
+    """Return the cross-entropy between predicted and true distributions, one number a row.
+
+    Parameters
+    ----------
+    coding_dist : expression
+        Predicted probabilities, a distribution in each row; best ``T.nnet.softmax(z)``.
+    true_dist : expression
+        Distributions in rows as well, or the number of the true class of each row, integers. A
+        number that is no class gives 0.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> p = T.nnet.softmax(T.dmatrix("z"))
+    >>> T.nnet.categorical_crossentropy(p, T.ivector("y")).type
+    float64[?]
+    >>> T.nnet.categorical_crossentropy(p, T.dmatrix("q")).type
+    float64[?]
+    """
+    coding, true = as_node(coding_dist), as_node(true_dist)
+    last = coding.type.ndim - 1
+    if coding.type.ndim and true.type.ndim == coding.type.ndim:
+        return -sum(true * log(coding), axis=last)
+    if coding.type.ndim and true.type.ndim == last and _is_classes(true):
+        return -sum(where(_hits(coding, true), log(coding), 0), axis=last)
+    raise GraphcTypeError(
+        message(
+            "categorical_crossentropy: the targets are neither distributions nor classes",
+            [operand(coding), operand(true)],
+            here(),
+            "give as many axes as the probabilities have, or integers with one axis less",
+        )
+    )
+
+
+def _is_classes(true: Node) -> bool:
+    return dtypes.kind(true.type.dtype) in ("int", "uint")
+
+
+def _hits(coding: Node, true: Node) -> Node:
+    """Return where each row has its true class: 1 of n without the n ones and zeros in memory."""
+    last = coding.type.ndim - 1
+    classes = dimshuffle(iota(sizes(coding)[last]), [*["x"] * last, 0])
+    return eq(classes, dimshuffle(true, [*range(last), "x"]))  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "elu",
+    "hard_sigmoid",
+    "logsoftmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "softsign",
+    "ultra_fast_sigmoid",
+]
