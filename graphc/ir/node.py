@@ -250,6 +250,8 @@ class Node(Expression):
 
 def _method(name: str) -> Any:
     def method(self: Node, *args: Any, **kwargs: Any) -> Any:
+        if name not in LANGUAGE:
+            raise NotSupportedError(message(f"{name} is not there yet", [operand(self)], here()))
         return LANGUAGE[name](self, *args, **kwargs)
 
     method.__name__ = name

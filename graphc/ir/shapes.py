@@ -150,7 +150,8 @@ def _apply(op: str, a: Dim, b: Dim) -> Node:
 class Guard:
     """Something about sizes that must hold when the program runs.
 
-    ``relation`` is ``"=="``, or ``"in"`` for an index that must lie in ``[-right, right)``.
+    ``relation`` is ``"=="``; ``">"``; or ``"in"`` for a place that must lie in ``[0, right)``. A
+    place below 0 came of a negative index: ``left - right`` is what the user wrote.
     """
 
     left: Dim
@@ -173,13 +174,15 @@ class Sizes:
     def __init__(self, results: Sequence[Node], simplify: Callable[[Node], Node]) -> None:
         self.guards: list[Guard] = []
         self._same: dict[Node, Dim] = {}
+        self._known: set[tuple[Dim, str, Dim]] = set()
         self._simplify = simplify
         for node in toposort(results):
             for check in node.op.checks(node):
                 self._require(node, check)
 
     def _require(self, node: Node, check: tuple[Dim, ...]) -> None:
-        left, relation, right = check if len(check) == 3 else (check[0], "==", check[1])
+        left, right = check[0], check[-1]
+        relation = str(check[1]) if len(check) == 3 else "=="
         left, right = self.find(left), self.find(right)
         if relation == "==":
             if left is right or (isinstance(left, int) and left == right):
@@ -190,11 +193,11 @@ class Sizes:
                 self._same[right] = left  # type: ignore[index]
             else:
                 self._same[left] = right
-        elif isinstance(left, int) and isinstance(right, int) and -right <= left < right:
+        elif isinstance(left, int) and isinstance(right, int) and _holds(left, relation, right):
             return
-        guard = Guard(left, str(relation), right, node)
-        if guard not in self.guards:
-            self.guards.append(guard)
+        if (left, relation, right) not in self._known:
+            self._known.add((left, relation, right))
+            self.guards.append(Guard(left, relation, right, node))
 
     def find(self, size: Dim) -> Dim:
         """Return the one size that stands for all that are equal to this one."""
@@ -207,6 +210,10 @@ class Sizes:
     def of(self, node: Node) -> tuple[Dim, ...]:
         """Return the sizes of a node, each by its representative."""
         return tuple(size if isinstance(size, int) else self.find(size) for size in sizes(node))
+
+
+def _holds(left: int, relation: str, right: int) -> bool:
+    return left > right if relation == ">" else 0 <= left < right
 
 
 def _rank(size: Dim) -> tuple[int, int]:

@@ -16,9 +16,10 @@ import numpy as np
 from graphc.errors import GraphcTypeError, GraphcValueError, InternalError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, as_node, const, number, operand
-from graphc.ir.op import Kind, Op, register
+from graphc.ir.op import OPS, Kind, Op, register
 from graphc.ir.shapes import (
     Dim,
+    add,
     as_dim,
     as_size_node,
     product,
@@ -91,6 +92,13 @@ def _dimshuffle_vjp(g: Node, out: Node, x: Node) -> list[Node]:
     return [dimshuffle(g, back)]
 
 
+def _dimshuffle_reference(x: Any, pattern: Sequence[int]) -> Any:
+    kept = [axis for axis in pattern if axis >= 0]
+    dropped = tuple(axis for axis in range(np.ndim(x)) if axis not in kept)
+    moved = np.squeeze(np.transpose(x, (*kept, *dropped)), tuple(range(len(kept), np.ndim(x))))
+    return np.expand_dims(moved, tuple(i for i, axis in enumerate(pattern) if axis < 0))
+
+
 _dimshuffle = register(
     Op(
         name="dimshuffle",
@@ -103,6 +111,7 @@ _dimshuffle = register(
         prepare=_prepare_nodes,
         vjp=_dimshuffle_vjp,
         weight=1,
+        reference=_dimshuffle_reference,
         doc="Axes reordered, new ones of size 1 put in (-1), and axes of size 1 dropped.",
     )
 )
@@ -297,8 +306,6 @@ def _rest(old: Sequence[Dim], new: Sequence[Dim]) -> Dim:
 
 def apply_size(op: str, a: Dim, b: Dim) -> Node:
     """Apply an op to two sizes."""
-    from graphc.ir.op import OPS
-
     return apply(OPS[op], as_size_node(a), as_size_node(b))  # type: ignore[no-any-return]
 
 
@@ -331,6 +338,28 @@ def _slice_dims(node: Node) -> tuple[Dim, ...]:
     return tuple(found)
 
 
+def _slice_checks(node: Node) -> list[tuple[Any, ...]]:
+    starts, lengths = _split_slice(node)
+    return _inside(node, starts, list(map(as_dim, lengths)))
+
+
+def _inside(node: Node, starts: Sequence[Node], lengths: Sequence[Dim]) -> list[tuple[Any, ...]]:
+    """Return checks that the slices of axes of ``node.inputs[0]`` lie inside of them.
+
+    A length that is not known before the call was cut to its axis when it was written; one that
+    is known, such as the 1 of an integer index, must be looked at.
+    """
+    found: list[tuple[Any, ...]] = []
+    whole = sizes(node.inputs[0])
+    place = zip(node.attrs["axes"], node.attrs["steps"], starts, lengths, strict=True)
+    for axis, step, start, length in place:
+        if isinstance(length, int) and length:
+            first = as_dim(start)
+            last = add(first, step * (length - 1))
+            found += [(end, "in", whole[axis]) for end in dict.fromkeys((first, last))]
+    return found
+
+
 def _slice_vjp(g: Node, out: Node, x: Node, *bounds: Node) -> list[Node | None]:
     starts, _ = _split_slice(out)
     zeros = fill(x, 0)
@@ -347,6 +376,9 @@ def slices_of(rank: int, axes: Any, steps: Any, starts: Any, lengths: Any) -> tu
     """Return Python slices for starts, sizes and steps."""
     index = [builtins.slice(None)] * rank
     for axis, step, start, length in zip(axes, steps, starts, lengths, strict=True):
+        if length == 0:  # wherever it starts
+            index[axis] = builtins.slice(0, 0)
+            continue
         stop = int(start) + int(step) * int(length)
         index[axis] = builtins.slice(int(start), None if stop < 0 else stop, int(step))
     return tuple(index)
@@ -360,10 +392,11 @@ _slice = register(
         infer=_infer_slice,
         dims=_slice_dims,
         prepare=_prepare_sized,
+        checks=_slice_checks,
         vjp=_slice_vjp,
         weight=1,
         reference=_slice_reference,
-        doc="Elements start, start + step, ... of some axes; each start must lie in its axis.",
+        doc="Elements start, start + step, ... of some axes; each start lies in its axis if any do.",
     )
 )
 
@@ -377,6 +410,11 @@ def slice_axes(
 
 def _infer_put(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
     return inputs[0].type
+
+
+def _put_checks(node: Node) -> list[tuple[Any, ...]]:
+    lengths = [sizes(node.inputs[1])[axis] for axis in node.attrs["axes"]]
+    return _inside(node, node.inputs[2:], lengths)
 
 
 def _put_vjp(g: Node, out: Node, x: Node, y: Node, *starts: Node) -> list[Node | None]:
@@ -407,6 +445,7 @@ _put = register(
         infer=_infer_put,
         dims=lambda node: sizes(node.inputs[0]),
         prepare=_prepare_put,
+        checks=_put_checks,
         vjp=_put_vjp,
         weight=3,
         reference=_put_reference,
@@ -467,10 +506,9 @@ def _join_dims(node: Node) -> tuple[Dim, ...]:
 
 def join_offsets(node: Node) -> list[Dim]:
     """Return where each part of a join begins along its axis, and where the last one ends."""
-    from graphc.ir.shapes import add
-
     axis = node.attrs["axis"]
-    return list(itertools.accumulate((sizes(part)[axis] for part in node.inputs), add, initial=0))
+    begin: Dim = 0
+    return list(itertools.accumulate((sizes(part)[axis] for part in node.inputs), add, initial=begin))
 
 
 def _join_checks(node: Node) -> list[tuple[Dim, Dim]]:

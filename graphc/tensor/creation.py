@@ -156,7 +156,7 @@ def _scalar(value: Any) -> Node:
 
 def _converted(node: Node, dtype: str) -> Node:
     value = number(node)
-    return cast(node, dtype) if value is None else const(value, dtype)  # type: ignore[no-any-return]
+    return cast(node, dtype) if value is None else const(value, dtype)
 
 
 def _is_const(node: Node) -> bool:

@@ -1,0 +1,197 @@
+"""What tests share: a plain evaluator, samples, tolerances and finite differences.
+
+The evaluator is the oracle. It walks a graph as the user wrote it and calls the NumPy meaning of
+each op (`Op.reference`), so it knows nothing about rewriting, fusion, memory or backends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir import dtypes
+from graphc.ir.node import CONST, DIM, Node
+from graphc.ir.op import Domain
+from graphc.ir.shapes import Dim
+from graphc.ir.types import TensorType
+from graphc.ir.walk import toposort
+
+# -- evaluation -----------------------------------------------------------------------------------
+
+
+def evaluate(results: Node | Iterable[Node], given: Mapping[Node, Any]) -> list[np.ndarray]:
+    """Return the values of expressions, computed node by node as written.
+
+    Parameters
+    ----------
+    results : Node or iterable of Node
+    given : mapping
+        The value of every input and shared variable below ``results``, in its dtype; any other
+        node may be given too, and is not computed then.
+
+    Raises
+    ------
+    AssertionError
+        If a value does not have the type of its node, or an input has no value.
+    """
+    results = [results] if isinstance(results, Node) else list(results)
+    values: dict[Node, np.ndarray] = {}
+    for node, value in given.items():
+        values[node] = _fitting(node, np.asarray(value))
+    with np.errstate(all="ignore"):
+        _fill_in(results, values)
+    return [values[node] for node in results]
+
+
+def _fill_in(results: Sequence[Node], values: dict[Node, np.ndarray]) -> None:
+    """Add the value of each node below ``results``. Recurses over expansions, never over inputs."""
+    for node in toposort(results, stop=set(values)):
+        if node in values:
+            continue
+        if node.op.reference is None and node.op.expand is not None:
+            expanded = node.op.expand(*node.inputs, **node.attrs)
+            _fill_in([expanded], values)
+            values[node] = _fitting(node, values[expanded])
+        else:
+            value = np.asarray(_own_value(node, values))
+            values[node] = _fitting(node, value.astype(node.type.dtype, copy=False))
+
+
+def _own_value(node: Node, values: Mapping[Node, np.ndarray]) -> Any:
+    if node.op is CONST:
+        return node.attrs["value"].array
+    if node.op is DIM:
+        return np.int64(values[node.inputs[0]].shape[node.attrs["axis"]])
+    assert node.op.reference is not None, (
+        f"{node!r} has no value: give one, or give the op {node.op.name!r} a reference"
+    )
+    return node.op.reference(*[values[child] for child in node.inputs], **node.attrs)
+
+
+def _fitting(node: Node, value: np.ndarray) -> np.ndarray:
+    """Return a value, or raise an error if it is not of the type of its node."""
+    assert isinstance(node.type, TensorType)
+    assert value.dtype == node.type.dtype, f"{node!r} is {node.type!r}, its value {value.dtype}"
+    known = node.type.shape
+    assert value.ndim == len(known) and all(
+        size in (None, actual) for size, actual in zip(known, value.shape, strict=True)
+    ), f"{node!r} is {node.type!r}, its value has the shape {value.shape}"
+    return value
+
+
+def evaluate_sizes(found: Iterable[Dim], given: Mapping[Node, Any]) -> tuple[int, ...]:
+    """Return symbolic sizes as numbers."""
+    return tuple(size if isinstance(size, int) else int(evaluate(size, given)[0]) for size in found)
+
+
+# -- samples --------------------------------------------------------------------------------------
+
+GAP = 0.1  # how far floats stay from the kinks of a domain
+
+
+def sample(domain: Domain, shape: Sequence[int], dtype: str, rng: np.random.Generator) -> Any:
+    """Return an array from a domain: floats stay clear of its kinks, integers are not on them."""
+    if dtype == dtypes.BOOL:
+        return rng.random(tuple(shape)) < 0.5
+    if not dtypes.is_float(dtype) or domain.integers:
+        low, high = dtypes.limits(dtype)
+        allowed = [
+            n
+            for n in range(int(np.ceil(domain.low)), int(np.floor(domain.high)) + 1)
+            if low <= n <= high and n not in domain.kinks
+        ]
+        assert allowed, f"{domain} holds no {dtype}"
+        return rng.choice(np.array(allowed, dtype), tuple(shape))
+    found = rng.uniform(domain.low, domain.high, tuple(shape))
+    for kink in domain.kinks:
+        near = np.abs(found - kink) < GAP
+        found = np.where(near, kink + np.where(found < kink, -GAP, GAP) * (1 + rng.random()), found)
+    return found.astype(dtype)
+
+
+# -- tolerances -----------------------------------------------------------------------------------
+
+# How many times the spacing of floats an op may be off, beside a reference that is off too. The
+# figures are what OpenCL 1.2 allows its functions, doubled, as the reference has the same right.
+UNITS = {
+    "exp": 8,
+    "log": 8,
+    "log1p": 8,
+    "expm1": 8,
+    "sin": 8,
+    "cos": 8,
+    "tanh": 12,
+    "sigmoid": 16,
+    "softplus": 16,
+    "pow": 40,
+    "softmax": 32,
+    "log_softmax": 32,
+    "logsumexp": 32,
+    "sum": 16,
+    "prod": 32,
+    "dot": 16,
+    "true_div": 6,
+    "sqrt": 8,
+    "mod": 8,
+    "int_div": 0,
+}
+EXACT = 4  # of what is not named above
+
+
+def tolerance(op: str, dtype: str) -> float:
+    """Return the relative error that an op may have in a dtype; 0 for what is not a float."""
+    if not dtypes.is_float(dtype):
+        return 0.0
+    return UNITS.get(op, EXACT) * float(np.finfo(dtype).eps)
+
+
+def assert_close(actual: Any, expected: Any, op: str, what: str = "") -> None:
+    """Compare values of one op: dtype and shape exactly, floats to the op's tolerance.
+
+    The error is measured against the largest finite element, as that is what sums lose.
+    """
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    where = what or op
+    assert actual.dtype == expected.dtype, f"{where}: {actual.dtype}, not {expected.dtype}"
+    assert actual.shape == expected.shape, f"{where}: shape {actual.shape}, not {expected.shape}"
+    finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind == "f" else [0]
+    scale = float(np.max(finite, initial=0))
+    allowed = tolerance(op, expected.dtype.name)
+    np.testing.assert_allclose(
+        actual, expected, rtol=allowed, atol=allowed * scale, err_msg=where, equal_nan=True
+    )
+
+
+# -- finite differences ---------------------------------------------------------------------------
+
+
+def numeric_gradients(
+    cost: Callable[[Sequence[np.ndarray]], float],
+    arrays: Sequence[np.ndarray],
+    places: Iterable[int],
+) -> list[np.ndarray]:
+    """Return the derivative of a number by each element of some of the arrays, all float64.
+
+    Central differences at two steps, extrapolated: the error falls with the fourth power.
+    """
+    found = []
+    for place in places:
+        slope = np.zeros(arrays[place].shape)
+        for index in np.ndindex(arrays[place].shape):
+            slope[index] = _slope(cost, arrays, place, index)
+        found.append(slope)
+    return found
+
+
+def _slope(cost: Any, arrays: Sequence[np.ndarray], place: int, index: tuple[int, ...]) -> float:
+    def at(offset: float) -> float:
+        moved = [np.array(array) for array in arrays]
+        moved[place][index] += offset
+        return float(cost(moved))
+
+    step = 2.0**-10
+    wide = (at(step) - at(-step)) / (2 * step)
+    narrow = (at(step / 2) - at(-step / 2)) / step
+    return (4 * narrow - wide) / 3

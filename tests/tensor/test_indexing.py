@@ -1,0 +1,241 @@
+"""Basic indexing against NumPy: static and symbolic sizes, numbers and expressions as bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import graphc.tensor as T
+from graphc.errors import (
+    DTypeError,
+    GraphcIndexError,
+    GraphcTypeError,
+    GraphcValueError,
+    NotSupportedError,
+)
+from graphc.ir.node import Node
+from graphc.ir.shapes import Sizes, sizes
+from graphc.ir.verify import verify
+from harness import evaluate, evaluate_sizes
+
+BOUND = st.none() | st.integers(-7, 7)
+STEP = st.none() | st.integers(-3, 3).filter(bool)
+PART = st.integers(-6, 5) | st.builds(slice, BOUND, BOUND, STEP) | st.just(None)
+
+
+@st.composite
+def cases(draw: Any) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """Return a shape and an index that NumPy accepts for it."""
+    shape = tuple(draw(st.lists(st.integers(0, 5), min_size=1, max_size=3)))
+    parts, used = [], 0
+    while used < len(shape) and draw(st.integers(0, 4)):
+        part = draw(PART)
+        if isinstance(part, int):
+            if not shape[used]:
+                continue
+            part = draw(st.integers(-shape[used], shape[used] - 1))
+        used += part is not None
+        parts.append(part)
+    if draw(st.booleans()):
+        place = draw(st.integers(0, len(parts)))
+        tail = sum(part is not None for part in parts[place:])
+        if _inside(shape[len(shape) - tail :], parts[place:]):
+            parts.insert(place, ...)
+    return shape, tuple(parts)
+
+
+def _inside(shape: tuple[int, ...], parts: list[Any]) -> bool:
+    used = [part for part in parts if part is not None]
+    return all(
+        not isinstance(part, int) or -size <= part < size
+        for size, part in zip(shape, used, strict=True)
+    )
+
+
+def declared(shape: tuple[int, ...], known: bool) -> tuple[Node, np.ndarray]:
+    """Return an input and a value of this shape, whose sizes the type knows or does not."""
+    x = T.TensorType("float64", shape if known else (None,) * len(shape))("x")
+    return x, np.arange(float(np.prod(shape))).reshape(shape)
+
+
+def symbolic(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[Node, Any]]:
+    """Return an index with an input in place of every number but steps, and their values."""
+    values: dict[Node, Any] = {}
+
+    def lifted(number: Any) -> Any:
+        if number is None:
+            return None
+        node = T.lscalar()
+        values[node] = np.int64(number)
+        return node
+
+    parts = [
+        slice(lifted(part.start), lifted(part.stop), part.step)
+        if isinstance(part, slice)
+        else lifted(part)
+        if isinstance(part, int)
+        else part
+        for part in index
+    ]
+    return tuple(parts), values
+
+
+def agree(part: Node, expected: np.ndarray, values: dict[Node, Any]) -> None:
+    verify([part])
+    np.testing.assert_array_equal(evaluate(part, values)[0], expected)
+    assert evaluate_sizes(sizes(part), values) == expected.shape
+    for guard in Sizes([part], lambda node: node).guards:
+        left, right = evaluate_sizes([guard.left, guard.right], values)
+        assert guard.relation == "in"
+        assert 0 <= left < right, f"the guard {guard} refuses a legal index"
+
+
+@settings(max_examples=400, deadline=None)
+@given(cases(), st.booleans())
+def test_agrees_with_numpy(case: Any, known: bool) -> None:
+    shape, index = case
+    x, value = declared(shape, known)
+    agree(x[index], value[index], {x: value})
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases(), st.booleans())
+def test_symbolic_bounds_agree_with_numpy(case: Any, known: bool) -> None:
+    shape, index = case
+    x, value = declared(shape, known)
+    parts, values = symbolic(index)
+    agree(x[parts], value[index], {x: value, **values})
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.booleans(), st.booleans())
+def test_replacing_a_part(case: Any, known: bool, add: bool) -> None:
+    shape, index = case
+    x, value = declared(shape, known)
+    part = x[index]
+    if not [one for one in index if one is not None and one is not ...]:
+        return  # x itself, or x with new axes: not a part
+    expected = value.copy()
+    new = -1.0 - np.arange(float(value[index].size)).reshape(value[index].shape)
+    y = T.TensorType("float64", [None] * new.ndim)("y")
+    if add:
+        expected[index] += new
+    else:
+        expected[index] = new
+    found = T.inc_subtensor(part, y) if add else T.set_subtensor(part, y)
+    verify([found])
+    np.testing.assert_array_equal(evaluate(found, {x: value, y: new})[0], expected)
+    assert found.type is x.type
+
+
+def test_equal_lengths_are_one_formula() -> None:
+    x = T.dvector("x")
+    assert sizes(x[1:]) == sizes(x[:-1])
+    assert sizes(x[::-1]) == sizes(x)
+    assert sizes(x[2:-1]) == sizes(x[3:])
+    assert sizes(x[:]) == sizes(x)
+
+
+def test_a_known_size_stays_known() -> None:
+    x = T.TensorType("float64", (10, None))("x")
+    assert x[2:8:3].type.shape == (2, None)
+    assert x[-3:].type.shape == (3, None)
+    assert x[::-1].type.shape == (10, None)
+    assert x[:, 0].type.shape == (10,)
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_out_of_a_known_axis(index: int) -> None:
+    x = T.TensorType("float64", (3,))("x")
+    with pytest.raises(
+        GraphcIndexError, match=f"index {index} is out of range for axis 0 of size 3"
+    ):
+        x[index]
+    with pytest.raises(IndexError):
+        x[index]
+
+
+@pytest.mark.parametrize(("index", "inside"), [(2, True), (3, False), (-3, True), (-4, False)])
+@pytest.mark.parametrize("lifted", [False, True])
+def test_out_of_an_unknown_axis_is_a_guard(index: int, inside: bool, lifted: bool) -> None:
+    x, i = T.dvector("x"), T.lscalar("i")
+    values = {x: np.zeros(3), i: np.int64(index)}
+    for part in (x[i if lifted else index], T.set_subtensor(x[i if lifted else index], 1.0)):
+        (guard,) = Sizes([part], lambda node: node).guards
+        left, right = evaluate_sizes([guard.left, guard.right], values)
+        assert (guard.relation, 0 <= left < right) == ("in", inside)
+        assert inside or (left if left >= 0 else left - right) == index, "the index as written"
+
+
+def test_shapes_are_read_without_an_index() -> None:
+    x = T.dtensor3("x")
+    assert x.shape[0] is x.shape[-3]
+    assert x.shape[0].op.name == "dim"
+    assert list(x.shape[1:]) == [x.shape[1], x.shape[2]]
+    assert x.shape[::-1][0] is x.shape[2]
+    assert x[0].shape[0] is x.shape[1]
+    with pytest.raises(GraphcIndexError, match="index 3 is out of range for axis 0 of size 3"):
+        x.shape[3]
+
+
+def test_the_elements_of_a_vector_of_known_length() -> None:
+    v = T.TensorType("float64", (3,))("v")
+    assert [one.type.shape for one in v] == [()] * 3
+    assert [float(evaluate(one, {v: np.arange(3.0)})[0]) for one in v] == [0, 1, 2]
+
+
+def test_minibatches() -> None:
+    data, i = T.dmatrix("data"), T.lscalar("i")
+    batch = data[i * 4 : (i + 1) * 4]
+    value = np.arange(20.0).reshape(10, 2)
+    for place in (0, 1, 2, 3, -1):
+        expected = value[place * 4 : (place + 1) * 4]
+        found = evaluate(batch, {data: value, i: np.int64(place)})[0]
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "text"),
+    [
+        (1.5, GraphcTypeError, "an index is an integer, a slice, ... or None, not 1.5"),
+        ("a", GraphcTypeError, "not 'a'"),
+        ((0, 0, 0), GraphcIndexError, "3 indices for 2 axes"),
+        ((..., ...), GraphcIndexError, "one ... at most"),
+        (slice(None, None, 0), GraphcValueError, "the step of a slice is 0"),
+        ([0, 1], NotSupportedError, "indexing with an array"),
+        (np.array([True, False]), NotSupportedError, "indexing with a condition"),
+        (True, NotSupportedError, "indexing with a condition"),
+        (T.lvector("i"), NotSupportedError, "indexing with an array"),
+        (T.dscalar("d"), GraphcTypeError, "T.cast"),
+        (slice(None, None, T.lscalar("s")), NotSupportedError, "a symbolic step"),
+    ],
+)
+def test_what_is_no_index(index: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text.replace("...", r"\.\.\.")) as caught:
+        T.dmatrix("m")[index]
+    assert ": float64[?, ?]" in str(caught.value)
+    assert "test_indexing.py" in str(caught.value)
+
+
+def test_what_cannot_be_replaced() -> None:
+    x, i = T.dvector("x"), T.ivector("i")
+    with pytest.raises(GraphcTypeError, match="not part of an array"):
+        T.set_subtensor(x, 0)
+    with pytest.raises(DTypeError, match="float64 does not fit an array of int32"):
+        T.set_subtensor(i[0], 1.5)
+    with pytest.raises(DTypeError, match="float64 does not fit an array of int32"):
+        T.inc_subtensor(i[0], T.dscalar())
+    with pytest.raises(GraphcTypeError, match="1 axes do not fit a part of 0"):
+        T.set_subtensor(x[0], x)
+
+
+def test_the_whole_of_an_array_can_be_replaced() -> None:
+    x = T.dvector("x")
+    value = np.arange(3.0)
+    np.testing.assert_array_equal(
+        evaluate(T.set_subtensor(x[:], 2), {x: value})[0], np.full(3, 2.0)
+    )
