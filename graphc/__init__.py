@@ -1,2 +1,36 @@
-"""graphc: a compiler for symbolic array programs."""
+"""graphc: a compiler for symbolic array programs.
+
+Declare symbolic variables, write mathematics with them, ask for gradients, and compile functions:
+
+>>> import graphc, graphc.tensor as T
+>>> x = T.dvector("x")
+>>> f = graphc.function([x], [x.sum(), T.exp(x)])
+>>> f([0.0, 1.0])
+[array(1.), array([1.        , 2.71828183])]
+"""
+
+from graphc import errors, tensor
+from graphc.compile.arguments import In
+from graphc.compile.compiled import CompiledFunction
+from graphc.compile.function import Out, function
+from graphc.compile.shared import SharedVariable, shared
+from graphc.config import config
+from graphc.errors import GraphcError, GraphcWarning
+from graphc.ir.node import Node as Variable
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CompiledFunction",
+    "GraphcError",
+    "GraphcWarning",
+    "In",
+    "Out",
+    "SharedVariable",
+    "Variable",
+    "config",
+    "errors",
+    "function",
+    "shared",
+    "tensor",
+]

@@ -17,7 +17,9 @@ from graphc.errors import GraphcValueError
 def _one_of(*allowed: str) -> Callable[[str, Any], Any]:
     def check(name: str, value: Any) -> Any:
         if value not in allowed:
-            raise GraphcValueError(f"config.{name} = {value!r}: must be one of {', '.join(allowed)}")
+            raise GraphcValueError(
+                f"config.{name} = {value!r}: must be one of {', '.join(allowed)}"
+            )
         return value
 
     return check

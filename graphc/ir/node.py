@@ -495,7 +495,9 @@ def _const_of_array(value: Any, dtype: str | None) -> Node:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise GraphcTypeError(message(f"cannot make an array of this: {error}", (), here())) from None
+        raise GraphcTypeError(
+            message(f"cannot make an array of this: {error}", (), here())
+        ) from None
     if array.dtype == object:
         raise GraphcTypeError(
             message(f"cannot make a constant of {type(value).__name__}: {value!r}", (), here())

@@ -83,8 +83,10 @@ def literal(array: np.ndarray) -> str:
     """Return a constant as short text."""
     if array.ndim == 0:
         value = array.item()
-        return f"{value:g}" if isinstance(value, float) and value == float(f"{value:g}") else (
-            str(value)
+        return (
+            f"{value:g}"
+            if isinstance(value, float) and value == float(f"{value:g}")
+            else (str(value))
         )
     if array.size <= 4:
         return np.array2string(array, separator=", ", precision=4).replace("\n", "")

@@ -51,9 +51,7 @@ def _own_sizes(node: Node) -> tuple[Dim, ...]:
     if None not in shape:
         return shape  # type: ignore[no-any-return]
     found = node.op.dims(node)
-    return tuple(
-        size if known is None else known for size, known in zip(found, shape, strict=True)
-    )
+    return tuple(size if known is None else known for size, known in zip(found, shape, strict=True))
 
 
 def as_dim(node: Node) -> Dim:

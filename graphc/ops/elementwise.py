@@ -96,7 +96,7 @@ true_div = elementwise(
     dtype=floats,
     numpy="np.divide({0}, {1}, {out})",
     opencl="({0} / {1})",
-    python="{0} / {1} if {1} else np.divide({0}, {1})",
+    python="{0} / {1} if {1} else over_zero({0}, {1})",
     vjp=lambda g, out, x, y: [g / y, -(g * out) / y],
     weight=4,
     reference=np.true_divide,
@@ -112,7 +112,7 @@ int_div = elementwise(
     dtype=numbers,
     numpy="np.floor_divide({0}, {1}, {out})",
     opencl={"float": "floor_div({0}, {1})", "int": "floor_div({0}, {1})", "uint": "udiv({0}, {1})"},
-    python="{0} // {1} if {1} else np.floor_divide({0}, {1})",
+    python={"int": "{0} // {1} if {1} else 0"},
     vjp=lambda g, out, x, y: [zero_for(x), zero_for(y)],
     weight=6,
     reference=np.floor_divide,
@@ -128,7 +128,7 @@ mod = elementwise(
     dtype=numbers,
     numpy="np.remainder({0}, {1}, {out})",
     opencl={"float": "floor_mod({0}, {1})", "int": "floor_mod({0}, {1})", "uint": "umod({0}, {1})"},
-    python="{0} % {1} if {1} else np.remainder({0}, {1})",
+    python={"int": "{0} % {1} if {1} else 0"},
     vjp=lambda g, out, x, y: [g, -g * int_div(x, y)],
     weight=6,
     reference=np.remainder,
@@ -214,6 +214,7 @@ maximum = elementwise(
     "maximum",
     2,
     numpy="np.maximum({0}, {1}, {out})",
+    python={"int": "max({0}, {1})"},
     opencl={"float": "max_nan({0}, {1})", "": "max({0}, {1})", "bool": "({0} | {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x > y, eq(x, y)), _ties(g, x < y, eq(x, y))],
     traits=_LATTICE,
@@ -226,6 +227,7 @@ minimum = elementwise(
     "minimum",
     2,
     numpy="np.minimum({0}, {1}, {out})",
+    python={"int": "min({0}, {1})"},
     opencl={"float": "min_nan({0}, {1})", "": "min({0}, {1})", "bool": "({0} & {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x < y, eq(x, y)), _ties(g, x > y, eq(x, y))],
     traits=_LATTICE,
@@ -395,4 +397,3 @@ def cast(x: Any, dtype: Any) -> Any:
     if isinstance(x, Node) and x.type.dtype == dtype:
         return x
     return _cast(x, dtype=dtype)
-

@@ -62,7 +62,7 @@ def elementwise(
     *,
     numpy: str,
     opencl: str | dict[str, str] = "",
-    python: str = "",
+    python: str | dict[str, str] = "",
     vjp: Vjp | None = None,
     dtype: DtypeRule = same,
     result: str | None = None,
@@ -83,15 +83,14 @@ def elementwise(
         Of the op.
     numpy, opencl, python : str
         Templates. ``numpy`` writes into ``{out}``; empty means that `expand` is used.
-        ``opencl`` may be a dict by kind of the operands: ``{"float": ..., "int": ...}``.
+        ``opencl`` and ``python`` may be dicts by kind of the operands: ``{"float": ..., "int":
+        ...}``.
     dtype : callable
         What the operands are cast to; see `same`, `floats`, `numbers`, `bits`, `chosen`.
     result : str, optional
         The dtype of the result, where it is not that of the last operand.
     """
-    code = {"numpy": numpy, "python": python}
-    by_kind = opencl if isinstance(opencl, dict) else {"": opencl}
-    code.update({f"opencl:{k}" if k else "opencl": text for k, text in by_kind.items()})
+    code = {"numpy": numpy, **_by_kind("python", python), **_by_kind("opencl", opencl)}
     op = register(
         Op(
             name=name,
@@ -114,6 +113,12 @@ def elementwise(
         )
     )
     return builder(op)
+
+
+def _by_kind(backend: str, template: str | dict[str, str]) -> dict[str, str]:
+    if isinstance(template, str):
+        return {backend: template}
+    return {f"{backend}:{kind}" if kind else backend: text for kind, text in template.items()}
 
 
 def builder(op: Op, attrs: tuple[str, ...] = ()) -> Builder:
@@ -247,7 +252,9 @@ def _broadcast_size(
     if len(known) > 1:
         a, b = sorted(known)
         raise ShapeError(
-            message(f"{name}: sizes {a} and {b} of axis {axis} differ", map(operand, inputs), here())
+            message(
+                f"{name}: sizes {a} and {b} of axis {axis} differ", map(operand, inputs), here()
+            )
         )
     if known:
         return known.pop()

@@ -99,4 +99,3 @@ softplus = elementwise(
     reference=lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     doc="log(1 + exp(x)), accurate for large x of either sign.",
 )
-

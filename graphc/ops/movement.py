@@ -151,7 +151,9 @@ def _infer_expand(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
         if old not in (None, 1) and new is not None and new != old:
             raise ShapeError(
                 message(
-                    f"cannot broadcast axis {axis} of size {old} to size {new}", [operand(x)], here()
+                    f"cannot broadcast axis {axis} of size {old} to size {new}",
+                    [operand(x)],
+                    here(),
                 )
             )
         result.append(new if old in (None, 1) else old)
@@ -258,7 +260,9 @@ _reshape = register(
         infer=_infer_reshape,
         dims=lambda node: tuple(as_dim(size) for size in node.inputs[1:]),
         prepare=_prepare_sized,
-        checks=lambda node: [(product(sizes(node.inputs[0])), product(map(as_dim, node.inputs[1:])))],
+        checks=lambda node: [
+            (product(sizes(node.inputs[0])), product(map(as_dim, node.inputs[1:])))
+        ],
         vjp=lambda g, out, x, *shape: [reshape(g, sizes(x)), *[None] * len(shape)],
         weight=1,
         reference=lambda x, *shape: np.reshape(x, shape),
@@ -275,10 +279,14 @@ def reshape(x: Any, shape: Sequence[Any]) -> Any:
     open_axes = [i for i, size in enumerate(wanted) if isinstance(size, int) and size == -1]
     if len(open_axes) > 1 or any(isinstance(s, int) and s < -1 for s in wanted):
         raise GraphcValueError(
-            message(f"reshape: at most one size may be -1, got {tuple(wanted)}", [operand(x)], here())
+            message(
+                f"reshape: at most one size may be -1, got {tuple(wanted)}", [operand(x)], here()
+            )
         )
     if open_axes:
-        wanted[open_axes[0]] = _rest(sizes(x), [s for i, s in enumerate(wanted) if i != open_axes[0]])
+        wanted[open_axes[0]] = _rest(
+            sizes(x), [s for i, s in enumerate(wanted) if i != open_axes[0]]
+        )
     if len(wanted) == x.type.ndim and all(
         a is b or (isinstance(a, int) and a == b) for a, b in zip(sizes(x), wanted, strict=True)
     ):
@@ -508,7 +516,9 @@ def join_offsets(node: Node) -> list[Dim]:
     """Return where each part of a join begins along its axis, and where the last one ends."""
     axis = node.attrs["axis"]
     begin: Dim = 0
-    return list(itertools.accumulate((sizes(part)[axis] for part in node.inputs), add, initial=begin))
+    return list(
+        itertools.accumulate((sizes(part)[axis] for part in node.inputs), add, initial=begin)
+    )
 
 
 def _join_checks(node: Node) -> list[tuple[Dim, Dim]]:

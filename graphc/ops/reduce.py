@@ -38,7 +38,9 @@ def normal_axes(x: Node, axis: Any, what: str) -> tuple[int, ...]:
             )
         axes.append(place % x.type.ndim)
     if len(set(axes)) < len(axes):
-        raise GraphcValueError(message(f"{what}: an axis is named twice: {axis}", [operand(x)], here()))
+        raise GraphcValueError(
+            message(f"{what}: an axis is named twice: {axis}", [operand(x)], here())
+        )
     return tuple(sorted(axes))
 
 
@@ -133,7 +135,7 @@ def _prod_vjp(g: Node, out: Node, x: Node) -> list[Node]:
 
 
 def _ufunc(name: str) -> str:
-    return f"np.{name}.reduce({{0}}, {{axes}}, None, {{out}})"
+    return f"np.{name}.reduce({{0}}, {{axes}}, {{dtype}}, {{out}})"
 
 
 sum = reduction(
@@ -354,4 +356,3 @@ logsumexp = _composite(
     reference=_along(lambda x, s, axes: np.log(np.exp(s).sum(axes)) + np.max(x, axis=axes)),
     doc="log(sum(exp(x))) over axes, without overflow.",
 )
-

@@ -1,0 +1,1 @@
+"""Backends: how to run groups and routines, and where arrays live."""

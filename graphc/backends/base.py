@@ -1,0 +1,64 @@
+"""Backends by name, and what they make of a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphc.emit.writer import Names
+from graphc.ir.node import Node
+from graphc.lower.program import Program
+
+
+@dataclass
+class Executable:
+    """A program as text, and how to make it run.
+
+    Attributes
+    ----------
+    host_source, source : str
+        The text of the host function's module; and with kernels, for people.
+    origin : dict
+        Line of ``host_source`` to the nodes it computes.
+    names : Names
+        Of nodes in the text.
+    call : callable
+        ``call(run, *args)`` runs the host function under the backend's conditions.
+    scalar_argument : callable
+        Brings a 0-d array into the form the host function wants.
+    """
+
+    backend: str
+    program: Program
+    host_source: str
+    source: str
+    origin: Mapping[int, tuple[Node, ...]]
+    names: Names
+    call: Callable[..., Any]
+    namespace: dict[str, Any]
+    scalar_argument: Callable[[Any], Any]
+
+    def bind(self, filename: str, bindings: Mapping[str, Any]) -> Callable[..., Any]:
+        """Run the text of the module and return its host function, with names bound."""
+        exec(compile(self.host_source, filename, "exec"), self.namespace)
+        self.namespace.update(bindings)
+        run: Callable[..., Any] = self.namespace[self.program.name]
+        return run
+
+    def free(self) -> None:
+        """Let go of buffers kept for calls to come."""
+        pool = self.namespace.get("pool")
+        if pool is not None:
+            pool.clear()
+
+
+def mentions(text: str, name: str) -> bool:
+    """Tell whether source text uses a name."""
+    return re.search(rf"(?<![\w.]){name}\b", text) is not None
+
+
+def direct(run: Callable[..., Any], *args: Any) -> Any:
+    """Call a host function as it is."""
+    return run(*args)

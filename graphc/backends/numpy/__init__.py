@@ -1,0 +1,1 @@
+"""The NumPy backend: one readable Python function, large groups in tiles over threads."""

@@ -1,0 +1,284 @@
+"""The lines of a host function that are NumPy's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from graphc.backends.numpy import runtime
+from graphc.backends.numpy.calls import ROUTINES
+from graphc.backends.numpy.groups import Kernel, write_kernel
+from graphc.backends.numpy.views import view_expression
+from graphc.emit import scalars
+from graphc.emit.host import HostFunction
+from graphc.emit.writer import Writer
+from graphc.errors import NotSupportedError, message
+from graphc.ir.dtypes import DTYPES
+from graphc.ir.node import CONST, INPUT, SHARED, Node, number, operand
+from graphc.ir.op import Kind
+from graphc.ir.shapes import product
+from graphc.lower.program import Buffer, Call, Launch, Limits, Role, Space, is_scalar
+
+LIMITS = Limits(backend="numpy")
+
+
+class NumpyBackend:
+    """Emission for NumPy: one instance a host function."""
+
+    name = "numpy"
+    limits = LIMITS
+
+    def __init__(self) -> None:
+        self._temporaries: list[Buffer] = []
+        self._scratch: list[tuple[str, tuple[Space, str]]] = []
+
+    # -- binding --
+
+    def argument(self, host: HostFunction, node: Node) -> None:
+        """Check an argument; the common case costs three comparisons."""
+        name = host.names[node]
+        kind = node.type
+        check = f"check_{name}"
+        if is_scalar(node):
+            if kind.dtype == "float64":
+                host.body.line(f"if type({name}) is not float: {name} = {check}({name})")
+            else:
+                host.body.line(f"{name} = {check}({name})")
+            return
+        test = f"type({name}) is not ndarray or {name}.dtype is not {kind.dtype}"
+        test += f" or {name}.ndim != {kind.ndim}"
+        for axis, size in enumerate(kind.shape):
+            if size is not None:
+                test += f" or {name}.shape[{axis}] != {size}"
+        host.body.line(f"if {test}: {name} = {check}({name})")
+
+    def shared(self, host: HostFunction, node: Node) -> None:
+        """Take the array of a shared variable."""
+        name = host.names[node]
+        text = f"{name}_.data"
+        if is_scalar(node):
+            text = scalars.from_array(text, node.type.dtype)
+        host.body.line(f"{name} = {text}")
+
+    def temporaries(self, host: HostFunction, buffers: Sequence[Buffer]) -> None:
+        """Remember the buffers: the line that takes them is written when all scratch is known."""
+        self._temporaries = list(buffers)
+
+    def allocate(self, host: HostFunction, buffer: Buffer) -> str:
+        """Return the expression of a fresh array."""
+        dtype = "" if buffer.dtype == "float64" else f", {buffer.dtype}"
+        shape = host.dim(buffer.shape[0]) if len(buffer.shape) == 1 else host.dims(buffer.shape)
+        return f"np.empty({shape}{dtype})"
+
+    # -- steps --
+
+    def launch(self, host: HostFunction, step: Launch, place: int) -> None:
+        """Write a kernel for a group and the lines that run it."""
+        group = step.group
+        kernel = write_kernel(host.kernels, f"k{place}", step, host.program)
+        folded = {child for node in group.reductions for child in node.inputs}
+        arguments = [self._group_input(host, n, n in folded) for n in kernel.parameters]
+        arguments += [host.stored(node) for node in kernel.stores]
+        ops = "op" if len(group.members) == 1 else "ops"
+        host.heading(step, place, f"{len(group.members)} {ops} over {host.dims(group.space)}")
+        results = [host.names.give(node, "v") for node in kernel.returns]
+        left = ", ".join(results) + " = " if results else ""
+        direct = [*arguments, *self._scratch_for(host, kernel, group.space)]
+        line = f"{left}{kernel.name}({', '.join(direct)})"
+        if self._may_tile(group.members, kernel):
+            self._tiled(host, kernel, step, arguments, left, line)
+        else:
+            host.body.line(line, group.members)
+
+    def _may_tile(self, members: Sequence[Node], kernel: Kernel) -> bool:
+        return not any(node.op.name in ("argmax", "argmin") for node in members)
+
+    def _tiled(
+        self,
+        host: HostFunction,
+        kernel: Kernel,
+        step: Launch,
+        arguments: list[str],
+        left: str,
+        direct: str,
+    ) -> None:
+        group = step.group
+        count = host.dim(host.program.sizes.find(product(group.space)))
+        if count.isdigit() and int(count) <= runtime.TILE:
+            host.body.line(direct, group.members)
+            return
+        tiled = self._tiles(host, kernel)
+        call = f"{left}{tiled}({', '.join([host.dims(group.space), *arguments])})"
+        host.body.line(f"if {count} <= TILE: {direct}", group.members)
+        host.body.line(f"else: {call}", group.members)
+
+    def _tiles(self, host: HostFunction, kernel: Kernel) -> str:
+        """Write the definition of a kernel in tiles and return its name."""
+        folds = [node for node in (*kernel.stores, *kernel.returns) if node.op.kind is Kind.REDUCE]
+        pairs = [f"({ufunc(node)}, {node.attrs['axes']})" for node in folds]
+        host.kernels.line(
+            f"{kernel.name}_tiles = Tiled({kernel.name}, {kernel.scratch}, [{', '.join(pairs)}])"
+        )
+        host.kernels.line()
+        return f"{kernel.name}_tiles"
+
+    def _scratch_for(self, host: HostFunction, kernel: Kernel, space: Space) -> list[str]:
+        """Return the names of scratch arrays for the direct path, shared by all groups."""
+        taken: list[str] = []
+        for dtype in kernel.scratch:
+            key = (space, dtype)
+            name = next((n for n, k in self._scratch if k == key and n not in taken), None)
+            if name is None:
+                name = host.names.fresh("u")
+                self._scratch.append((name, key))
+            taken.append(name)
+        return taken
+
+    def call(self, host: HostFunction, step: Call, place: int) -> None:
+        """Write the lines of a library routine, or of a copy."""
+        node = step.node
+        host.heading(step, place, node.op.name)
+        if node.op.kind is Kind.VIEW:
+            text = view_expression(host, node, self.value(host, node.inputs[0]))
+            host.body.line(f"np.copyto({host.stored(node)}, {text})", [node])
+            return
+        routine = ROUTINES.get(node.op.name)
+        if routine is None:
+            raise NotSupportedError(
+                message(f"{node.op.name} has no NumPy routine", [operand(node)], node.where)
+            )
+        operands = [self.value(host, child) for child in node.inputs]
+        if is_scalar(node):
+            name = host.names.give(node, "v")
+            host.body.line(f"{name} = np.{node.op.name}({', '.join(operands)})", [node])
+        else:
+            routine(host, node, operands, host.stored(node))
+
+    # -- values --
+
+    def value(self, host: HostFunction, node: Node) -> str:
+        """Return the name or literal of a value, writing the lines of the views it is."""
+        chain: list[Node] = []
+        while node not in host.names and node.op.kind is Kind.VIEW:
+            if node in host.program.stored:
+                break
+            chain.append(node)
+            node = node.inputs[0]
+        text = self._stored_value(host, node)
+        for view in reversed(chain):
+            expression = view_expression(host, view, text)
+            name = host.names.fresh(view.name if view.name and view.name.isidentifier() else "a")
+            text = host.names.set(view, name)
+            host.body.line(f"{text} = {expression}", [view])
+        return text
+
+    def _stored_value(self, host: HostFunction, node: Node) -> str:
+        if number(node) is not None:
+            return host.scalar(node)
+        if node.op is CONST:
+            return host.constant(node)
+        if node in host.names:
+            return host.names[node]
+        if node.op.name == "iota":
+            name = host.names.give(node, "i")
+            host.body.line(f"{name} = np.arange({host.scalar(node.inputs[0])})", [node])
+            return name
+        if is_scalar(node):
+            return host.scalar(node)
+        return host.stored(node)
+
+    def _group_input(self, host: HostFunction, node: Node, whole: bool) -> str:
+        """Return what a kernel gets for an input; broadcasting is left to NumPy if it can be."""
+        while not whole and node.op.name == "expand" and node not in host.program.stored:
+            node = node.inputs[0]
+        return self.value(host, node)
+
+    def scalar(self, host: HostFunction, node: Node) -> str:
+        """Return the expression of a scalar that lies in an array."""
+        if node.op in (INPUT, SHARED):
+            return host.names[node]
+        source = self.value(host, node.inputs[0])
+        text = view_expression(host, node, source)
+        if node.type.dtype == "float64":
+            return f"float({text})"
+        return text
+
+    # -- the end --
+
+    def result(self, host: HostFunction, node: Node, fresh: bool) -> str:
+        """Return the expression of an output that the user may keep."""
+        if fresh:
+            return host.names[node]
+        if is_scalar(node):
+            dtype = "" if node.type.dtype == "float64" else f", {node.type.dtype}"
+            return f"np.array({host.scalar(node)}{dtype})"
+        return f"np.array({self.value(host, node)})"
+
+    def commit(self, host: HostFunction, shared: Node, new: Node) -> None:
+        """Make a new array the shared variable's."""
+        buffer = host.program.buffers.get(new)
+        mine = buffer is not None and buffer.role is Role.UPDATE
+        first = next(s for s, n in host.program.updates if n is new) is shared
+        text = host.names[new] if mine and first else self.result(host, new, False)
+        host.body.line(f"{host.names[shared]}_.data = {text}", [new])
+
+    def finish(self, host: HostFunction) -> None:
+        """Write where buffers come from, now that all are known, and where they go."""
+        rows = [
+            (host.buffer_names[b.id], self.allocate(host, b), b.shape) for b in self._temporaries
+        ]
+        rows += [
+            (name, f"scratch({host.dims(space)}, {dtype})", space)
+            for name, (space, dtype) in self._scratch
+        ]
+        if not rows:
+            return
+        sizes = list(dict.fromkeys(host.dim(s) for _, _, shape in rows for s in shape))
+        sizes = [text for text in sizes if not text.isdigit()]
+        host.kernels.line(f"def make_buffers({', '.join(sizes)}):")
+        host.kernels.indent()
+        host.kernels.line(f"return {', '.join(text for _, text, _ in rows)},")
+        host.kernels.indent(-1)
+        host.kernels.line()
+        host.kernels.line("pool = Pool(make_buffers)")
+        host.kernels.line()
+        names = ", ".join(name for name, _, _ in rows)
+        host.prologue.line(f"{names}, = buffers = pool.take({', '.join(sizes)})")
+        host.body.line(f"pool.give({', '.join(['buffers', *sizes])})")
+
+    def preamble(self, host: HostFunction, module: Writer, text: str) -> None:
+        """Write imports, and stand-ins for what graphc binds: checks and shared variables."""
+        module.line("import numpy as np")
+        from_numpy = [name for name in ("inf", "nan", "ndarray") if _mentions(text, name)]
+        if from_numpy:
+            module.line(f"from numpy import {', '.join(from_numpy)}")
+        helpers = [name for name in runtime.__all__ if _mentions(text, name)]
+        if host.program.shared:
+            helpers.append("Shared")
+        checked = [n for n in host.program.inputs if _mentions(text, f"check_{host.names[n]}")]
+        if checked:
+            helpers.append("argument")
+        if helpers:
+            names = ", ".join(sorted(helpers, key=str.lower))
+            module.line(f"from graphc.backends.numpy.runtime import {names}")
+        module.line()
+        for dtype in _DTYPES:
+            if _mentions(text.replace(f"np.{dtype}", ""), dtype):
+                module.line(f"{dtype} = np.dtype('{dtype}')")
+        for node in checked:
+            name, kind = host.names[node], node.type
+            module.line(f"check_{name} = argument({name!r}, {kind.dtype!r}, {kind.shape})")
+        for node in host.program.shared:
+            module.line(f"{host.names[node]}_ = Shared()  # {node.type!r}: set .data to call this")
+        module.line()
+
+
+def ufunc(node: Node) -> str:
+    """Return the ufunc that a reduction folds with."""
+    return node.op.code["numpy"].split(".reduce(")[0]
+
+
+_DTYPES = [name for name in DTYPES if name != "bool"]
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None

@@ -1,0 +1,48 @@
+"""Library routines of the NumPy backend, found by op name.
+
+A routine gets the host function, the node and the text of its operands, and writes lines that
+leave the value in ``out``, the name of a buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.backends.numpy.views import slice_text
+from graphc.emit.host import HostFunction
+from graphc.ir.node import Node
+from graphc.ir.shapes import as_dim
+
+Routine = Callable[[HostFunction, Node, list[str], str], None]
+
+
+def _dot(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    host.body.line(f"np.dot({operands[0]}, {operands[1]}, {out})", [node])
+
+
+def _join(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    axis = node.attrs["axis"]
+    host.body.line(f"np.concatenate(({', '.join(operands)}), {axis}, {out})", [node])
+
+
+def _put(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    x, y = operands[:2]
+    index = [":"] * node.type.ndim
+    axes, steps = node.attrs["axes"], node.attrs["steps"]
+    for axis, step, start in zip(axes, steps, node.inputs[2:], strict=True):
+        length = host.program.sizes.of(node.inputs[1])[axis]
+        index[axis] = slice_text(host, as_dim(start), length, step)
+    host.body.line(f"np.copyto({out}, {x})", [node])
+    host.body.line(f"{out}[{', '.join(index)}] = {y}", [node])
+
+
+def _make_vector(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    host.body.line(f"{out}[:] = {', '.join(operands)}{',' * (len(operands) == 1)}", [node])
+
+
+ROUTINES: dict[str, Routine] = {
+    "dot": _dot,
+    "join": _join,
+    "put": _put,
+    "make_vector": _make_vector,
+}

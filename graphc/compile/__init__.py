@@ -1,0 +1,1 @@
+"""function(), shared variables, and compiled functions."""

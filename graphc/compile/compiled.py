@@ -1,0 +1,228 @@
+"""Compiled functions: called, read, explained, drawn."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from graphc.compile.arguments import Argument, checker
+from graphc.errors import (
+    GraphcError,
+    GraphcIndexError,
+    GraphcTypeError,
+    GraphcValueError,
+    ShapeError,
+    message,
+)
+from graphc.ir.node import Node, operand
+from graphc.ir.shapes import Guard
+from graphc.ir.source import here
+
+_numbers = itertools.count(1)
+
+
+class CompiledFunction:
+    """What `graphc.function` returns.
+
+    Call it with the inputs in order, or by name. It is safe to call from several threads.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        The text that runs, with a comment per step that names the user's lines.
+    compile_time : float
+        Seconds that compiling took.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[Argument],
+        executable: Any,
+        written: Any,
+        log: Sequence[Any],
+        seconds: float,
+    ) -> None:
+        self.name = name
+        self.compile_time = seconds
+        self.program = executable.program
+        self._executable = executable
+        self._arguments = tuple(arguments)
+        self._written = written
+        self._log = tuple(log)
+        self._count = len(self._arguments)
+        self._names = {a.name: i for i, a in enumerate(self._arguments) if a.name}
+        self._defaults = any(a.has_value for a in self._arguments)
+        self._call = executable.call
+        filename = f"<graphc {name} {next(_numbers)}>"
+        run = executable.bind(filename, self._bindings(executable))
+        self._run = run
+        self._filename = filename
+        text = executable.host_source
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        weakref.finalize(self, linecache.cache.pop, filename, None)
+
+    def _bindings(self, executable: Any) -> dict[str, Any]:
+        """Return what the text refers to: checks of arguments, shared variables, guards."""
+        names = executable.names
+        found: dict[str, Any] = {
+            f"check_{names[a.node]}": checker(self.name, i, a, executable.scalar_argument)
+            for i, a in enumerate(self._arguments)
+        }
+        found.update({f"{names[node]}_": node for node in self.program.shared})
+        found["guard_error"] = lambda i, left, right: guard_failed(
+            self.program.guards[i], left, right
+        )
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs, then commit the updates.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The inputs in order, or by the names of their variables.
+
+        Returns
+        -------
+        array, list of arrays or dict of arrays
+            As the outputs were given to `function`.
+        """
+        if kwargs or len(args) != self._count:
+            args = self._bind(args, kwargs)
+        try:
+            return self._call(self._run, *args)
+        except GraphcError:
+            raise
+        except Exception as error:
+            raise self._located(error) from error
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        missing = object()
+        bound: list[Any] = [missing] * self._count
+        if len(args) > self._count:
+            raise GraphcTypeError(
+                message(
+                    f"{self.name} takes {self._count} inputs, got {len(args)}",
+                    [operand(a.node) for a in self._arguments],
+                    here(),
+                )
+            )
+        bound[: len(args)] = args
+        for name, value in kwargs.items():
+            place = self._names.get(name)
+            if place is None:
+                raise GraphcTypeError(
+                    message(
+                        f"{self.name} has no input named {name!r}",
+                        [operand(a.node) for a in self._arguments],
+                        here(),
+                    )
+                )
+            if bound[place] is not missing:
+                raise GraphcTypeError(
+                    message(f"{self.name} got two values for its input {name!r}", (), here())
+                )
+            bound[place] = value
+        for i, argument in enumerate(self._arguments):
+            if bound[i] is missing and argument.has_value:
+                bound[i] = argument.value()
+        lacking = [a for a, v in zip(self._arguments, bound, strict=True) if v is missing]
+        if lacking:
+            raise GraphcTypeError(
+                message(
+                    f"{self.name} is missing {len(lacking)} of its {self._count} inputs",
+                    [operand(a.node, a.name) for a in lacking],
+                    here(),
+                )
+            )
+        return tuple(bound)
+
+    def _located(self, error: Exception) -> Exception:
+        """Return an error that names the user's line for one that came out of generated code."""
+        nodes = self._nodes_at(error.__traceback__)
+        kind = _wrapped(type(error))
+        if not nodes:
+            return kind(message(f"{self.name}: {error}", (), here()))
+        node = nodes[-1]
+        return kind(
+            message(f"{node.op.name}: {error}", [operand(n) for n in node.inputs], node.where)
+        )
+
+    def _nodes_at(self, trace: TracebackType | None) -> tuple[Node, ...]:
+        found: tuple[Node, ...] = ()
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._filename:
+                found = self._executable.origin.get(trace.tb_lineno, found)
+            trace = trace.tb_next
+        return found
+
+    @property
+    def source(self) -> str:
+        """The text that runs: the host function, and kernels where the backend has some."""
+        return self._executable.source  # type: ignore[no-any-return]
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend."""
+        return self._executable.backend  # type: ignore[no-any-return]
+
+    def free(self) -> None:
+        """Let go of the buffers kept for calls to come; the function stays usable."""
+        self._executable.free()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{a.name or '?'}: {a.node.type!r}" for a in self._arguments)
+        return f"<graphc function {self.name}({inputs}) on {self.backend}>"
+
+
+def guard_failed(guard: Guard, left: int, right: int) -> GraphcError:
+    """Return the error for sizes that turned out not to agree."""
+    node = guard.node
+    operands = [operand(child) for child in node.inputs]
+    if guard.relation == "==":
+        what = f"{node.op.name}: sizes {left} and {right} differ"
+        return ShapeError(message(what, operands, node.where, _broadcast_hint(left, right)))
+    if guard.relation == ">":
+        what = f"{node.op.name} over no elements has no value"
+        return GraphcValueError(message(what, operands, node.where))
+    what = f"index {left} is out of range for an axis of size {right}"
+    return GraphcIndexError(message(what, operands, node.where))
+
+
+def _broadcast_hint(left: int, right: int) -> str | None:
+    if 1 not in (left, right):
+        return None
+    return (
+        "a size of 1 broadcasts only where it was declared: T.row, T.col,"
+        "\nTensorType(dtype, shape=(None, 1)), or shared(..., broadcastable=(False, True))"
+    )
+
+
+_WRAPPERS: tuple[tuple[type[Exception], type[GraphcError]], ...] = (
+    (IndexError, GraphcIndexError),
+    (TypeError, GraphcTypeError),
+    (ValueError, GraphcValueError),
+)
+
+
+def _wrapped(kind: type[Exception]) -> Callable[[str], Exception]:
+    for builtin, ours in _WRAPPERS:
+        if issubclass(kind, builtin):
+            return ours
+    return kind if kind in (MemoryError, ArithmeticError) else _Failed
+
+
+class _Failed(GraphcError, RuntimeError):
+    """A call failed for a reason outside graphc's own checks."""
+
+
+def now() -> float:
+    """Return a clock for compile times."""
+    return time.perf_counter()

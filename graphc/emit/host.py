@@ -1,0 +1,266 @@
+"""The host function: arguments, sizes, guards, buffers, steps, commits and results.
+
+One skeleton for all backends; a `Backend` supplies the lines that differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphc.emit import scalars
+from graphc.emit.writer import Names, Writer, places
+from graphc.ir.node import DIM, Node, number
+from graphc.ir.op import Kind
+from graphc.ir.shapes import Dim
+from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Space, is_scalar
+
+
+class Backend(Protocol):
+    """What a backend writes into the host function."""
+
+    def argument(self, host: HostFunction, node: Node) -> None:
+        """Check an argument and bring it where the steps can read it."""
+
+    def shared(self, host: HostFunction, node: Node) -> None:
+        """Take the value of a shared variable."""
+
+    def temporaries(self, host: HostFunction, buffers: Sequence[Buffer]) -> None:
+        """Take buffers from the pool."""
+
+    def allocate(self, host: HostFunction, buffer: Buffer) -> str:
+        """Return the expression of a fresh buffer."""
+
+    def launch(self, host: HostFunction, step: Launch, place: int) -> None:
+        """Run a group."""
+
+    def call(self, host: HostFunction, step: Call, place: int) -> None:
+        """Run a library routine."""
+
+    def scalar(self, host: HostFunction, node: Node) -> str:
+        """Return the expression of a scalar that is read from an array."""
+
+    def result(self, host: HostFunction, node: Node, fresh: bool) -> str:
+        """Return the expression of an output, for the user to keep."""
+
+    def commit(self, host: HostFunction, shared: Node, new: Node) -> None:
+        """Make a new value the value of a shared variable."""
+
+    def finish(self, host: HostFunction) -> None:
+        """Give buffers back to the pool."""
+
+    def preamble(self, host: HostFunction, module: Writer, text: str) -> None:
+        """Write the imports and definitions that the rest of the text needs."""
+
+
+@dataclass
+class HostFunction:
+    """A host function in the making.
+
+    Attributes
+    ----------
+    program : Program
+    backend : Backend
+    names : Names
+        Of nodes in the text.
+    namespace : dict
+        What the text refers to besides its own definitions.
+    kernels : Writer
+        Definitions that come before the function.
+    prologue, body : Writer
+        The function: up to the guards, and from the first step on.
+    """
+
+    program: Program
+    backend: Backend
+    form: str | tuple[str, ...]  # "one", "list" or the keys of a dict
+    namespace: dict[str, Any] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    kernels: Writer = field(default_factory=Writer)
+    prologue: Writer = field(default_factory=Writer)
+    body: Writer = field(default_factory=Writer)
+    buffer_names: dict[int, str] = field(default_factory=dict)
+
+    def emit(self) -> tuple[str, dict[int, tuple[Node, ...]]]:
+        """Return the text of the module, and which nodes each line computes."""
+        self.body.indent()
+        self._arguments()
+        self._shared()
+        self._guards()
+        self._buffers()
+        for place, step in enumerate(self.program.steps, 1):
+            self._step(step, place)
+        self._results()
+        return self._assemble()
+
+    # -- pieces, in order --
+
+    def _arguments(self) -> None:
+        for node in self.program.inputs:
+            self.names.give(node, "a")
+        for node in self.program.inputs:
+            self.backend.argument(self, node)
+
+    def _shared(self) -> None:
+        for node in self.program.shared:
+            self.names.give(node, "shared")
+            self.backend.shared(self, node)
+
+    def _guards(self) -> None:
+        for i, guard in enumerate(self.program.guards):
+            left, right = self.dim(guard.left), self.dim(guard.right)
+            condition = _GUARDS[guard.relation].format(left, right)
+            self.body.line(
+                f"if {condition}: raise guard_error({i}, {left}, {right})"
+                f"{comment(places([guard.node]))}",
+                [guard.node],
+            )
+
+    def _buffers(self) -> None:
+        temporaries = self.program.temporaries
+        for buffer in temporaries:
+            self.buffer_names[buffer.id] = self.names.fresh("t")
+        self.backend.temporaries(self, temporaries)
+        for step in self.program.steps:
+            if isinstance(step, Launch):
+                self.dims(step.group.space)
+        for buffer in self.program.buffers.values():
+            self.dims(buffer.shape)
+        self.prologue, self.body = self.body, Writer()
+        self.body.indent()
+
+    def _step(self, step: Launch | Call | Host, place: int) -> None:
+        if isinstance(step, Host):
+            self.scalar(step.node)
+        elif isinstance(step, Launch):
+            self.backend.launch(self, step, place)
+        else:
+            self.backend.call(self, step, place)
+
+    def _results(self) -> None:
+        given: set[Node] = set()
+        results = []
+        for node in self.program.outputs:
+            buffer = self.program.buffers.get(node)
+            fresh = buffer is not None and buffer.role is Role.OUTPUT and node not in given
+            given.add(node)
+            results.append(self.backend.result(self, node, fresh))
+        commits = [pair for pair in self.program.updates if not self._in_place(pair[1])]
+        for shared, new in commits:
+            self.backend.commit(self, shared, new)
+        self.backend.finish(self)
+        self.body.line(f"return {self._form(results)}")
+
+    def _in_place(self, new: Node) -> bool:
+        buffer = self.program.buffers.get(new)
+        return buffer is not None and buffer.role is Role.IN_PLACE
+
+    def _form(self, results: list[str]) -> str:
+        if self.form == "one":
+            return results[0]
+        if self.form == "list":
+            return f"[{', '.join(results)}]"
+        pairs = zip(self.form, results, strict=True)
+        return "{" + ", ".join(f"{key!r}: {value}" for key, value in pairs) + "}"
+
+    def _assemble(self) -> tuple[str, dict[int, tuple[Node, ...]]]:
+        module = Writer()
+        texts = (self.kernels.text(), self.prologue.text(), self.body.text())
+        self.backend.preamble(self, module, "\n".join(texts))
+        module.extend(self.kernels)
+        arguments = ", ".join(self.names[node] for node in self.program.inputs)
+        module.line(f"def {self.program.name}({arguments}):")
+        module.extend(self.prologue)
+        module.extend(self.body)
+        return module.text(), module.origin
+
+    # -- what backends use --
+
+    def refer(self, name: str, value: Any) -> str:
+        """Make a value known to the text by a name."""
+        self.namespace[name] = value
+        return name
+
+    def heading(self, step: Launch | Call, place: int, what: str) -> None:
+        """Write the comment above a step."""
+        origin = places(step.nodes)
+        self.body.line(f"# {place}  {what}" + (f"   {origin}" if origin else ""))
+
+    def dim(self, size: Dim) -> str:
+        """Return a size as text: a number or a name."""
+        return str(size) if isinstance(size, int) else self.scalar(size)
+
+    def dims(self, space: Space) -> str:
+        """Return sizes as the text of a tuple."""
+        inside = ", ".join(map(self.dim, space))
+        return f"({inside},)" if len(space) == 1 else f"({inside})"
+
+    def scalar(self, node: Node) -> str:
+        """Return the name or literal of a scalar, computing it first if that was not done yet."""
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if top in self.names or number(top) is not None:
+                stack.pop()
+                continue
+            missing = [child for child in self._scalar_needs(top) if not self._known(child)]
+            if missing:
+                stack.extend(missing)
+                continue
+            self._define_scalar(top)
+            stack.pop()
+        value = number(node)
+        return self.names[node] if value is None else scalars.literal(value)
+
+    def _known(self, node: Node) -> bool:
+        return node in self.names or number(node) is not None
+
+    def _scalar_needs(self, node: Node) -> tuple[Node, ...]:
+        if node.op is DIM or node.op.kind is not Kind.ELEMENTWISE:
+            return ()
+        return tuple(child for child in node.inputs if is_scalar(child))
+
+    def _define_scalar(self, node: Node) -> None:
+        if node.op is DIM:
+            text, prefix = f"{self.names[node.inputs[0]]}.shape[{node.attrs['axis']}]", "n"
+        elif node.op.kind is Kind.ELEMENTWISE:
+            operands = [self.scalar(child) for child in node.inputs]
+            text, prefix = scalars.expression(node, operands), "v"
+        else:
+            text, prefix = self.backend.scalar(self, node), "v"
+        own = node.name is not None and node.op is not DIM
+        name = (
+            self.names.give(node, prefix) if own else self.names.set(node, self.names.fresh(prefix))
+        )
+        origin = places([node]) if node.op is not DIM else ""
+        self.body.line(f"{name} = {text}{comment(origin)}", [node])
+
+    def stored(self, node: Node) -> str:
+        """Return the name of the buffer a stored array lies in, allocating fresh ones."""
+        if node in self.names:
+            return self.names[node]
+        buffer = self.program.buffers[node]
+        if buffer.role is Role.TEMP:
+            return self.names.set(node, self.buffer_names[buffer.id])
+        if buffer.role is Role.IN_PLACE:
+            assert buffer.shared is not None
+            return self.names.set(node, self.names[buffer.shared])
+        name = self.names.give(node, "out" if buffer.role is Role.OUTPUT else "new")
+        self.body.line(f"{name} = {self.backend.allocate(self, buffer)}", [node])
+        return name
+
+    def constant(self, node: Node) -> str:
+        """Return the name of a constant array."""
+        if node not in self.names:
+            name = self.names.give(node, "const")
+            self.refer(name, node.attrs["value"].array)
+        return self.names[node]
+
+
+_GUARDS = {"==": "{0} != {1}", ">": "not {0} > {1}", "in": "not -{1} <= {0} < {1}"}
+
+
+def comment(text: str) -> str:
+    """Return text as a comment at the end of a line."""
+    return f"  # {text}" if text else ""

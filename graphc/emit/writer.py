@@ -1,0 +1,97 @@
+"""Lines of source text, each remembering the nodes it came from."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable
+
+from graphc.ir.node import Node
+from graphc.ir.source import Location
+
+
+class Writer:
+    """Collects indented lines.
+
+    Attributes
+    ----------
+    lines : list of str
+    origin : dict
+        Line number, counted from 1, to the nodes the line computes.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.origin: dict[int, tuple[Node, ...]] = {}
+        self._indent = 0
+
+    def line(self, text: str = "", nodes: Iterable[Node] = ()) -> None:
+        """Add a line."""
+        self.lines.append("    " * self._indent + text if text else "")
+        found = tuple(nodes)
+        if found:
+            self.origin[len(self.lines)] = found
+
+    def indent(self, by: int = 1) -> None:
+        """Indent what follows; negative to go back."""
+        self._indent += by
+
+    def extend(self, other: Writer) -> None:
+        """Add all lines of another writer, with what they remember."""
+        offset = len(self.lines)
+        self.lines += ["    " * self._indent + text if text else "" for text in other.lines]
+        self.origin.update({offset + k: nodes for k, nodes in other.origin.items()})
+
+    def text(self) -> str:
+        """Return all lines as one string."""
+        return "\n".join(self.lines) + "\n"
+
+
+class Names:
+    """Identifiers for nodes: the user's own where they can be had, each used once."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._of: dict[Node, str] = {}
+        self._next: dict[str, int] = {}
+
+    def __contains__(self, node: Node) -> bool:
+        return node in self._of
+
+    def __getitem__(self, node: Node) -> str:
+        return self._of[node]
+
+    def set(self, node: Node, name: str) -> str:
+        """Let a node go by a name that exists."""
+        self._of[node] = name
+        return name
+
+    def give(self, node: Node, prefix: str) -> str:
+        """Return a new name for a node: its own, or the prefix and a number."""
+        own = node.name if node.name and node.name.isidentifier() else None
+        if own and not keyword.iskeyword(own) and own not in self._taken:
+            self._taken.add(own)
+            return self.set(node, own)
+        return self.set(node, self.fresh(prefix))
+
+    def fresh(self, prefix: str) -> str:
+        """Return a name nobody has."""
+        while True:
+            number = self._next.get(prefix, 0)
+            self._next[prefix] = number + 1
+            name = f"{prefix}{number}"
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
+
+
+def places(nodes: Iterable[Node]) -> str:
+    """Return where nodes were written: ``train.py:9-12``, or several of these; for comments."""
+    lines: dict[str, list[int]] = {}
+    for node in nodes:
+        if isinstance(node.where, Location):
+            lines.setdefault(str(node.where).rsplit(":", 1)[0], []).append(node.where.line)
+    parts = []
+    for name, found in lines.items():
+        low, high = min(found), max(found)
+        parts.append(f"{name}:{low}" if low == high else f"{name}:{low}-{high}")
+    return ", ".join(parts[:3])

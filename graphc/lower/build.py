@@ -1,0 +1,197 @@
+"""Lowering: a simplified graph becomes a program."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from graphc.errors import InternalError, NotSupportedError, message
+from graphc.ir.node import CONST, DIM, INPUT, SHARED, Node, operand, rebuild
+from graphc.ir.op import Kind
+from graphc.ir.shapes import Sizes
+from graphc.ir.walk import toposort, transform
+from graphc.lower.fuse import Draft, Fusion
+from graphc.lower.layout import needs_copy
+from graphc.lower.memory import plan
+from graphc.lower.program import Call, Group, Host, Launch, Limits, Program, Step, base, is_scalar
+from graphc.rewrite.pipeline import simplify
+
+
+def lower(
+    name: str,
+    inputs: Sequence[Node],
+    outputs: Sequence[Node],
+    updates: Sequence[tuple[Node, Node]],
+    sizes: Sizes,
+    limits: Limits,
+    optimize: bool = True,
+    log: list[Any] | None = None,
+) -> Program:
+    """Return the program that computes ``outputs`` and the new values of ``updates``.
+
+    Parameters
+    ----------
+    outputs, updates
+        Already simplified.
+    sizes : Sizes
+        Of the graph as the user wrote it, with its guards.
+    limits : Limits
+        Of the backend.
+    optimize : bool
+        False keeps every node a step of its own.
+    log : list, optional
+        Where firings of rules are recorded.
+    """
+    results = expand_composites([*outputs, *(new for _, new in updates)], limits.backend)
+    if optimize:
+        results = simplify(results, phases=("canonical", "specialise"), log=log)
+        results = expand_composites(results, limits.backend)
+    outputs, new = results[: len(outputs)], results[len(outputs) :]
+    updates = tuple((old, value) for (old, _), value in zip(updates, new, strict=True))
+    order = [node for node in _values(results) if node.op.kind is not Kind.SOURCE]
+    steps = _steps(order, results, sizes, limits, optimize)
+    leaves = [node for node in toposort(results) if node.op is SHARED]
+    leaves += [old for old, _ in updates if old not in leaves]
+    program = Program(
+        name=name,
+        inputs=tuple(inputs),
+        shared=tuple(leaves),
+        outputs=tuple(outputs),
+        updates=updates,
+        steps=schedule(steps, {new for _, new in updates}),
+        sizes=sizes,
+        limits=limits,
+        stored=frozenset(node for step in steps for node in step.writes),
+    )
+    plan(program)
+    return program
+
+
+def expand_composites(results: Iterable[Node], backend: str) -> list[Node]:
+    """Return results with composites, and ops without a template here, made of other ops."""
+    done: dict[Node, Node] = {}
+
+    def build(node: Node, inputs: tuple[Node, ...]) -> Node:
+        node = rebuild(node, inputs)
+        if not _must_expand(node, backend):
+            return node
+        if node not in done:
+            assert node.op.expand is not None
+            made = node.op.expand(*node.inputs, **node.attrs)
+            done[node] = expand_composites([made], backend)[0]
+        return done[node]
+
+    return transform(results, build)
+
+
+def _must_expand(node: Node, backend: str) -> bool:
+    kind = node.op.kind
+    if kind is Kind.COMPOSITE:
+        return True
+    if kind is not Kind.ELEMENTWISE or any(key.startswith(backend) for key in node.op.code):
+        return False
+    if node.op.expand is None:
+        raise NotSupportedError(
+            message(
+                f"{node.op.name} is not available on the {backend} backend",
+                [operand(node)],
+                node.where,
+            )
+        )
+    return True
+
+
+def _values(results: Iterable[Node]) -> list[Node]:
+    """Return what must be computed, in order. A size needs a shape, not the value it is of."""
+    results = list(results)
+    return toposort(results, stop={node for node in toposort(results) if node.op is DIM})
+
+
+def _is_host(node: Node, limits: Limits, host: set[Node]) -> bool:
+    """Tell whether a scalar is computed by the host function."""
+    if not is_scalar(node) or node.op.kind is not Kind.ELEMENTWISE:
+        return False
+    if not limits.device_scalars:
+        return True
+    return all(
+        child in host or child.op in (CONST, DIM) or (child.op is INPUT and is_scalar(child))
+        for child in node.inputs
+    )
+
+
+def _steps(
+    order: Sequence[Node], results: Sequence[Node], sizes: Sizes, limits: Limits, fuse: bool
+) -> list[Step]:
+    fusion = Fusion(sizes, limits, fuse)
+    host: set[Node] = set()
+    for node in order:
+        if _is_host(node, limits, host):
+            host.add(node)
+        elif node.op.kind in (Kind.ELEMENTWISE, Kind.REDUCE, Kind.CALL) or needs_copy(
+            node, fusion.draft_of
+        ):
+            fusion.add(node)
+    asked = _asked_outside(order, results, fusion)
+    return [*(Host(node) for node in order if node in host)] + [
+        _step(draft, asked) for draft in fusion.drafts
+    ]
+
+
+def _asked_outside(order: Sequence[Node], results: Sequence[Node], fusion: Fusion) -> set[Node]:
+    """Return the nodes that are read outside their own group."""
+    asked = {base(node, fusion.draft_of) for node in results}
+    for user, children in ((node, node.inputs) for node in order):
+        for child in children:
+            below = base(child, fusion.draft_of)
+            home = fusion.draft_of.get(below)
+            if home is not None and fusion.draft_of.get(user) is not home:
+                asked.add(below)
+    return asked
+
+
+def _step(draft: Draft, asked: set[Node]) -> Step:
+    first = draft.members[0]
+    if draft.space is None:
+        return Call(first)
+    members = toposort(draft.members)
+    inside = set(draft.members)
+    members = [node for node in members if node in inside]
+    inputs = dict.fromkeys(c for node in members for c in node.inputs if c not in inside)
+    outputs = tuple(node for node in members if node in asked)
+    return Launch(Group(draft.space, tuple(members), tuple(inputs), outputs))
+
+
+def schedule(steps: Sequence[Step], new_values: Collection[Node]) -> list[Step]:
+    """Return steps in the order they run.
+
+    Each as soon as what it reads is there, in the order given; but the host's scalars first, so
+    that arrays they are read from can be reused, and what writes new values of shared variables
+    last, so that it may write over the old ones.
+    """
+    maker = {node: i for i, step in enumerate(steps) for node in step.writes}
+    needs = [{maker[n] for r in step.reads if (n := base(r, maker)) in maker} for step in steps]
+    users: list[list[int]] = [[] for _ in steps]
+    for i, sources in enumerate(needs):
+        for source in sources:
+            users[source].append(i)
+    waiting = [len(sources) for sources in needs]
+
+    def rank(i: int) -> tuple[int, int]:
+        if isinstance(steps[i], Host):
+            return 0, i
+        return (2 if any(node in new_values for node in steps[i].writes) else 1), i
+
+    ready = [rank(i) for i, count in enumerate(waiting) if not count]
+    heapq.heapify(ready)
+    order: list[Step] = []
+    while ready:
+        _, i = heapq.heappop(ready)
+        order.append(steps[i])
+        for user in users[i]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                heapq.heappush(ready, rank(user))
+    if len(order) != len(steps):
+        raise InternalError("the steps of a program wait for each other")
+    return order
