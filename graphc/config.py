@@ -88,7 +88,7 @@ class Config:
     'float32'
     """
 
-    floatX: str  # noqa: N815 - the name Theano's programs use
+    floatX: str
     backend: str
     device: str | None
     threads: int

@@ -168,7 +168,8 @@ def _compile(
     updates = [(old, value) for (old, _), value in zip(updates, new, strict=True)]
     limits, build = _backend(backend, device)
     program = lower(name, inputs, outputs, updates, sizes, limits, optimize, log)
-    return build(program, form)
+    executable: Executable = build(program, form)
+    return executable
 
 
 def _backend(name: str, device: str | None) -> tuple[Limits, Any]:

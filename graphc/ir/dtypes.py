@@ -45,6 +45,7 @@ def canonical(dtype: Any) -> str:
     >>> canonical("f4"), canonical(int), canonical("floatX")
     ('float32', 'int64', 'float64')
     """
+    name: str
     if isinstance(dtype, str):
         if dtype in _KINDS:
             return dtype

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.errors import InternalError
-from graphc.ir.node import CONST, OPS, PARAM, Node, input_node, make, param
-from graphc.ir.op import Kind
+from graphc.ir.node import CONST, PARAM, Node, input_node, make, param
+from graphc.ir.op import OPS, Kind
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import substitute, toposort
 

@@ -14,10 +14,11 @@ import uuid
 import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from graphc.config import config
 from graphc.errors import GraphcTypeError, NotSupportedError, message
 from graphc.ir import dtypes
 from graphc.ir.op import OPS, Kind, Op, register
@@ -144,7 +145,7 @@ class Node(Expression):
         return found
 
     @property
-    def T(self) -> Node:  # noqa: N802 - NumPy's name
+    def T(self) -> Node:
         """The transposed array."""
         return LANGUAGE["transpose"](self)  # type: ignore[no-any-return]
 
@@ -259,11 +260,49 @@ def _method(name: str) -> Any:
     return method
 
 
-METHODS = (
-    "all any argmax argmin argsort astype ceil choose clip conj copy cumprod cumsum diagonal "
-    "dimshuffle dot eval fill flatten floor max mean min nonzero norm prod ptp ravel repeat "
-    "reshape round sort squeeze std sum swapaxes take trace transpose trunc var"
-).split()
+METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "astype",
+    "ceil",
+    "choose",
+    "clip",
+    "conj",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dimshuffle",
+    "dot",
+    "eval",
+    "fill",
+    "flatten",
+    "floor",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "norm",
+    "prod",
+    "ptp",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "transpose",
+    "trunc",
+    "var",
+]
 for _name in METHODS:
     setattr(Node, _name, _method(_name))
 
@@ -399,7 +438,7 @@ class Token:
     """Identity of an input or a shared variable, kept across pickling."""
 
     __slots__ = ("__weakref__", "_key")
-    _known: weakref.WeakValueDictionary[str, Token] = weakref.WeakValueDictionary()
+    _known: ClassVar[weakref.WeakValueDictionary[str, Token]] = weakref.WeakValueDictionary()
     _key: str | None
 
     def __init__(self, key: str | None = None) -> None:
@@ -504,7 +543,7 @@ def _const_of_array(value: Any, dtype: str | None) -> Node:
         )
     dtypes.canonical(array.dtype)
     if dtype is None and array.dtype.kind == "f" and not hasattr(value, "dtype"):
-        dtype = dtypes.config.floatX  # a list of Python floats
+        dtype = config.floatX  # a list of Python floats
     array = array.astype(dtype or array.dtype.newbyteorder("="), copy=False)
     return make(
         CONST, (), Attrs({"value": Literal(array)}), TensorType(array.dtype.name, array.shape)

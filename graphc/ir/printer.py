@@ -97,7 +97,7 @@ def assignments(results: Iterable[Node]) -> str:
     """Return every node on a line of its own: ``%3 = exp(%2) : float64[?]``."""
     results = list(results)
     names: dict[Node, str] = {}
-    lines = []
+    lines: list[str] = []
     for node in toposort(results):
         if not node.inputs or node.op is DIM:
             names[node] = leaf(node)

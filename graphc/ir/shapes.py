@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from graphc.errors import ShapeError, message
-from graphc.ir.node import DIM, OPS, Node, apply, const, number, operand
+from graphc.ir.node import DIM, Node, apply, const, number, operand
+from graphc.ir.op import OPS
 from graphc.ir.walk import toposort
 
 Dim = int | Node
@@ -40,7 +41,7 @@ def _unsized(node: Node) -> list[Node]:
             stack.append((current, True))
             stack.extend((child, False) for child in current.inputs if child._sizes is None)
         else:
-            current._sizes = current.type.shape  # type: ignore[assignment]
+            current._sizes = current.type.shape
     return order
 
 
@@ -49,7 +50,7 @@ def _own_sizes(node: Node) -> tuple[Dim, ...]:
         return node._sizes
     shape = getattr(node.type, "shape", ())
     if None not in shape:
-        return shape  # type: ignore[no-any-return]
+        return shape
     found = node.op.dims(node)
     return tuple(size if known is None else known for size, known in zip(found, shape, strict=True))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from graphc.errors import GraphcTypeError
 from graphc.ir import dtypes
@@ -35,7 +35,7 @@ class TensorType:
     """
 
     __slots__ = ("__weakref__", "broadcastable", "dtype", "ndim", "shape")
-    _table: dict[tuple[str, Shape], TensorType] = {}
+    _table: ClassVar[dict[tuple[str, Shape], TensorType]] = {}
 
     dtype: str
     shape: Shape
@@ -108,7 +108,7 @@ class TupleType:
     """Type of an op with several results."""
 
     __slots__ = ("items",)
-    _table: dict[tuple[TensorType, ...], TupleType] = {}
+    _table: ClassVar[dict[tuple[TensorType, ...], TupleType]] = {}
 
     items: tuple[TensorType, ...]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from graphc.errors import InternalError
 from graphc.ir.graph import Graph, check_closed
-from graphc.ir.node import OPS, Node, Token, make
-from graphc.ir.op import Kind
+from graphc.ir.node import Node, Token, make
+from graphc.ir.op import OPS, Kind
 from graphc.ir.types import TensorType
 from graphc.ir.walk import toposort
 

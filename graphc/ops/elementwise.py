@@ -11,6 +11,7 @@ from graphc.ir.node import Node, apply, as_node, const
 from graphc.ir.op import NONZERO, OPS, POSITIVE, REALS, Domain, Kind, Op, Trait, register
 from graphc.ir.types import Attrs, TensorType
 from graphc.ops.family import (
+    Builder,
     bits,
     broadcast_checks,
     broadcast_dims,
@@ -190,7 +191,7 @@ abs_ = elementwise(
     doc="The absolute value; its derivative at 0 is taken as 0.",
 )
 
-sgn = elementwise(
+sgn: Builder = elementwise(
     "sgn",
     1,
     dtype=numbers,
@@ -207,7 +208,7 @@ sgn = elementwise(
 
 def _ties(g: Node, wins: Node, tie: Node) -> Node:
     """Return the share of the gradient that goes to an operand: all, half at a tie, or none."""
-    return where(wins, g, where(tie, g * 0.5, 0))
+    return where(wins, g, where(tie, g * 0.5, 0))  # type: ignore[no-any-return]
 
 
 maximum = elementwise(
@@ -286,7 +287,7 @@ lt = _comparison("lt", "<", "less")
 le = _comparison("le", "<=", "less_equal")
 gt = _comparison("gt", ">", "greater")
 ge = _comparison("ge", ">=", "greater_equal")
-eq = _comparison("eq", "==", "equal", commutative=True)
+eq: Builder = _comparison("eq", "==", "equal", commutative=True)
 neq = _comparison("neq", "!=", "not_equal", commutative=True)
 
 # -- logic and bits -------------------------------------------------------------------------------
@@ -328,7 +329,7 @@ invert = elementwise(
 
 # -- choice ---------------------------------------------------------------------------------------
 
-where = elementwise(
+where: Builder = elementwise(
     "where",
     3,
     dtype=chosen,

@@ -14,8 +14,8 @@ from typing import Any
 from graphc.config import config
 from graphc.errors import DTypeError, GraphcWarning, ShapeError, message
 from graphc.ir import dtypes
-from graphc.ir.node import OPS, Node, apply, as_node, const, operand
-from graphc.ir.op import REALS, Domain, Kind, Op, Trait, Vjp, register
+from graphc.ir.node import Node, apply, as_node, const, operand
+from graphc.ir.op import OPS, REALS, Domain, Kind, Op, Trait, Vjp, register
 from graphc.ir.shapes import Dim, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, Shape, TensorType

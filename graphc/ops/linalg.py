@@ -102,7 +102,7 @@ def dot(a: Any, b: Any) -> Any:
     >>> dot(T.dmatrix("m"), T.dvector("v")).type
     float64[?]
     """
-    if isinstance(a, Node) or isinstance(b, Node):
-        if as_node(a).type.ndim == 0 or as_node(b).type.ndim == 0:
-            return as_node(a) * b
+    symbolic = isinstance(a, Node) or isinstance(b, Node)
+    if symbolic and 0 in (as_node(a).type.ndim, as_node(b).type.ndim):
+        return as_node(a) * b
     return apply(_dot, a, b)

@@ -9,7 +9,7 @@ import numpy as np
 from graphc.ir.node import Node
 from graphc.ir.op import POSITIVE, REALS, Domain, Trait, Vjp
 from graphc.ops.elementwise import abs_, ge, maximum, neg, sqr, where
-from graphc.ops.family import elementwise, floats
+from graphc.ops.family import Builder, elementwise, floats
 
 
 def _function(
@@ -55,7 +55,7 @@ sqrt = _function(
     doc="The square root.",
 )
 sin = _function("sin", lambda g, out, x: [g * cos(x)], doc="The sine of x radians.")
-cos = _function("cos", lambda g, out, x: [-g * sin(x)], doc="The cosine of x radians.")
+cos: Builder = _function("cos", lambda g, out, x: [-g * sin(x)], doc="The cosine of x radians.")
 tanh = _function(
     "tanh", lambda g, out, x: [g * (1 - sqr(out))], traits=_UP, doc="The hyperbolic tangent."
 )
@@ -72,7 +72,7 @@ def _expand_sigmoid(x: Node) -> Node:
     return where(ge(x, 0), 1, decay) / (decay + 1)  # type: ignore[no-any-return]
 
 
-sigmoid = elementwise(
+sigmoid: Builder = elementwise(
     "sigmoid",
     1,
     dtype=floats,

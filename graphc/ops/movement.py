@@ -7,7 +7,6 @@ broadcast; ``slice`` every basic index, with a start, a size and a step per slic
 from __future__ import annotations
 
 import builtins
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -404,7 +403,7 @@ _slice = register(
         vjp=_slice_vjp,
         weight=1,
         reference=_slice_reference,
-        doc="Elements start, start + step, ... of some axes; each start lies in its axis if any do.",
+        doc="Elements start, start + step, ... of some axes; a start lies inside of its axis.",
     )
 )
 
@@ -515,10 +514,10 @@ def _join_dims(node: Node) -> tuple[Dim, ...]:
 def join_offsets(node: Node) -> list[Dim]:
     """Return where each part of a join begins along its axis, and where the last one ends."""
     axis = node.attrs["axis"]
-    begin: Dim = 0
-    return list(
-        itertools.accumulate((sizes(part)[axis] for part in node.inputs), add, initial=begin)
-    )
+    offsets: list[Dim] = [0]
+    for part in node.inputs:
+        offsets.append(add(offsets[-1], sizes(part)[axis]))
+    return offsets
 
 
 def _join_checks(node: Node) -> list[tuple[Dim, Dim]]:

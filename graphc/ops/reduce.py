@@ -13,8 +13,8 @@ import numpy as np
 
 from graphc.errors import DTypeError, GraphcValueError, message
 from graphc.ir import dtypes
-from graphc.ir.node import OPS, Node, apply, as_node, operand
-from graphc.ir.op import REALS, Domain, Kind, Op, Vjp, register
+from graphc.ir.node import Node, apply, as_node, operand
+from graphc.ir.op import OPS, REALS, Domain, Kind, Op, Vjp, register
 from graphc.ir.shapes import Dim, product, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TensorType
@@ -231,7 +231,7 @@ argmin = _arg("argmin", "The place of the first smallest element along one axis.
 
 def need_bool(x: Node) -> Node:
     """Return x as bool: what is not zero is true."""
-    return x if x.type.dtype == dtypes.BOOL else apply(OPS["neq"], x, 0)  # type: ignore[no-any-return]
+    return x if x.type.dtype == dtypes.BOOL else apply(OPS["neq"], x, 0)
 
 
 # -- composites -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+
 from graphc.backends.numpy import runtime
 from graphc.backends.numpy.calls import ROUTINES
 from graphc.backends.numpy.groups import Kernel, write_kernel

@@ -84,7 +84,7 @@ def guard_error(number: int, left: int, right: int) -> ValueError:
     return ValueError(f"guard {number}: sizes {left} and {right} do not agree")
 
 
-# -- quiet floating point ---------------------------------------------------------------------------
+# -- quiet floating point ----------------------------------------------------------------------
 
 
 class Quiet(threading.local):
