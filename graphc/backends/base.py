@@ -24,8 +24,8 @@ class Executable:
         Line of ``host_source`` to the nodes it computes.
     names : Names
         Of nodes in the text.
-    call : callable
-        ``call(run, *args)`` runs the host function under the backend's conditions.
+    quiet : bool
+        Whether it runs NumPy operations that could warn of infinities and NaN.
     scalar_argument : callable
         Brings a 0-d array into the form the host function wants.
     """
@@ -36,7 +36,7 @@ class Executable:
     source: str
     origin: Mapping[int, tuple[Node, ...]]
     names: Names
-    call: Callable[..., Any]
+    quiet: bool
     namespace: dict[str, Any]
     scalar_argument: Callable[[Any], Any]
 
@@ -57,8 +57,3 @@ class Executable:
 def mentions(text: str, name: str) -> bool:
     """Tell whether source text uses a name."""
     return re.search(rf"(?<![\w.]){name}\b", text) is not None
-
-
-def direct(run: Callable[..., Any], *args: Any) -> Any:
-    """Call a host function as it is."""
-    return run(*args)

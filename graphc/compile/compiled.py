@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
+from graphc.backends.numpy.runtime import QUIET, is_nested
 from graphc.compile.arguments import Argument, checker
 from graphc.errors import (
     GraphcError,
@@ -59,7 +62,7 @@ class CompiledFunction:
         self._count = len(self._arguments)
         self._names = {a.name: i for i, a in enumerate(self._arguments) if a.name}
         self._defaults = any(a.has_value for a in self._arguments)
-        self._call = executable.call
+        self._quiet = executable.quiet
         filename = f"<graphc {name} {next(_numbers)}>"
         run = executable.bind(filename, self._bindings(executable))
         self._run = run
@@ -97,10 +100,15 @@ class CompiledFunction:
         if kwargs or len(args) != self._count:
             args = self._bind(args, kwargs)
         try:
-            return self._call(self._run, *args)
+            if self._quiet:
+                return QUIET.context.run(self._run, *args)
+            return self._run(*args)
         except GraphcError:
             raise
         except Exception as error:
+            if self._quiet and is_nested(error):
+                with np.errstate(all="ignore"):
+                    return self._run(*args)
             raise self._located(error) from error
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from graphc.emit import scalars
 from graphc.emit.writer import Names, Writer, places
-from graphc.ir.node import DIM, Node, number
+from graphc.ir.node import DIM, Node, dim, number
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim
 from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Space, is_scalar
@@ -223,18 +223,29 @@ class HostFunction:
 
     def _define_scalar(self, node: Node) -> None:
         if node.op is DIM:
-            text, prefix = f"{self.names[node.inputs[0]]}.shape[{node.attrs['axis']}]", "n"
-        elif node.op.kind is Kind.ELEMENTWISE:
+            self._define_sizes(node.inputs[0])
+            return
+        if node.op.kind is Kind.ELEMENTWISE:
             operands = [self.scalar(child) for child in node.inputs]
-            text, prefix = scalars.expression(node, operands), "v"
+            text = scalars.expression(node, operands)
         else:
-            text, prefix = self.backend.scalar(self, node), "v"
-        own = node.name is not None and node.op is not DIM
-        name = (
-            self.names.give(node, prefix) if own else self.names.set(node, self.names.fresh(prefix))
-        )
-        origin = places([node]) if node.op is not DIM else ""
-        self.body.line(f"{name} = {text}{comment(origin)}", [node])
+            text = self.backend.scalar(self, node)
+        if node.name is not None:
+            name = self.names.give(node, "v")
+        else:
+            name = self.names.set(node, self.names.fresh("v"))
+        self.body.line(f"{name} = {text}{comment(places([node]))}", [node])
+
+    def _define_sizes(self, array: Node) -> None:
+        """Name all unknown sizes of an array at once."""
+        unknown = [axis for axis, size in enumerate(array.type.shape) if size is None]
+        names = ["_"] * array.type.ndim
+        for axis in unknown:
+            names[axis] = self.names.set(dim(array, axis), self.names.fresh("n"))
+        if len(names) == 1:
+            self.body.line(f"{names[0]} = {self.names[array]}.shape[0]")
+        else:
+            self.body.line(f"{', '.join(names)} = {self.names[array]}.shape")
 
     def stored(self, node: Node) -> str:
         """Return the name of the buffer a stored array lies in, allocating fresh ones."""

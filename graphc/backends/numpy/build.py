@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.backends.base import Executable, direct
-from graphc.backends.numpy import runtime
+from graphc.backends.base import Executable
 from graphc.backends.numpy.backend import NumpyBackend
 from graphc.emit.host import HostFunction
 from graphc.lower.program import Host, Program
@@ -28,7 +27,7 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
         source=text,
         origin=origin,
         names=host.names,
-        call=direct if _plain(program, text) else runtime.QUIET.call,
+        quiet=not _plain(program, text),
         namespace=dict(host.namespace),
         scalar_argument=_scalar,
     )

@@ -5,6 +5,7 @@ Nothing here knows about graphs; the text of these functions can stand beside ge
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import os
 import threading
@@ -95,23 +96,16 @@ class Quiet(threading.local):
     """
 
     def __init__(self) -> None:
-        import contextvars
-
         self.context = contextvars.copy_context()
         self.context.run(np.seterr, all="ignore")
 
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function without floating-point warnings."""
-        try:
-            return self.context.run(function, *args)
-        except RuntimeError as error:
-            if "cannot enter context" not in str(error):
-                raise
-        with np.errstate(all="ignore"):  # a call from within a call of the same thread
-            return function(*args)
-
 
 QUIET = Quiet()
+
+
+def is_nested(error: Exception) -> bool:
+    """Tell whether an error is that of entering a context from within: a call inside a call."""
+    return isinstance(error, RuntimeError) and "cannot enter context" in str(error)
 
 # -- tiles ----------------------------------------------------------------------------------------
 

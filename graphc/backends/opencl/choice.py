@@ -63,22 +63,23 @@ class Limits:
     def vector_width(self, dtype: DTypeLike) -> int:
         """Return how many elements of a dtype a kernel should take at once on this device.
 
-        PoCL does not vectorise across work-items by itself and wants explicit vectors; Intel's
-        CPU runtime and all GPUs want scalars. The measurements are in
-        `docs/opencl-measurements.md`.
+        PoCL does not vectorise across work-items by itself and wants explicit vectors of 32
+        bytes; Intel's CPU runtime and all GPUs want scalars. PoCL 3.0 ends the process on some
+        processors when a vector of 64 bytes occurs anywhere in a kernel, so a kernel that mixes
+        dtypes goes by the largest, casts included. `docs/opencl-measurements.md` has the figures.
 
         Examples
         --------
         >>> import dataclasses
         >>> limits = Limits(True, 1024, 256, (256,), 4, 1, 1, 1, 1, True, vector_bytes=32)
         >>> limits.vector_width("float64"), limits.vector_width("float32")
-        (4, 4)
+        (4, 8)
         >>> dataclasses.replace(limits, vector_bytes=0).vector_width("float64")
         1
         """
         if not self.vector_bytes:
             return 1
-        return min(4, max(1, self.vector_bytes // np.dtype(dtype).itemsize))
+        return min(8, max(1, self.vector_bytes // np.dtype(dtype).itemsize))
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,41 @@ class Kernel:
         return self._handle.get_work_group_info(field, self._queue.device)
 
 
+C_TYPES = {
+    "bool": "uchar",
+    "int8": "char",
+    "uint8": "uchar",
+    "int16": "short",
+    "uint16": "ushort",
+    "int32": "int",
+    "uint32": "uint",
+    "int64": "long",
+    "uint64": "ulong",
+    "float32": "float",
+    "float64": "double",
+}
+
+
+def c_type(device: Device, dtype: DTypeLike) -> str:
+    """Return the name of a dtype in OpenCL C.
+
+    Raises
+    ------
+    DeviceError
+        If the device has no such type, float64 above all.
+    """
+    name = np.dtype(dtype).name
+    if name == "float64" and not device.limits.fp64:
+        raise DeviceError(
+            f"{device.info.label} has no float64\n"
+            '  - compute in float32: graphc.config.floatX = "float32" before building the graph\n'
+            "  - or on another device, or on NumPy"
+        )
+    if name not in C_TYPES:
+        raise DeviceError(f"OpenCL backend: arrays of {name} are not supported")
+    return C_TYPES[name]
+
+
 def round_up(size: int, step: int) -> int:
     """Round a global size up to a multiple of the work-group's.
 

@@ -218,7 +218,7 @@ def write_columns(
         "VECTOR": [*vector_body, *(_step(k, f, f"v{k}") for k, f in enumerate(folds))],
         "SCALAR": [*body, *(_step(k, f, f"r{k}") for k, f in enumerate(folds))],
         "FINISH": [_store(k, f) for k, f in enumerate(folds)],
-        "FINISH_VECTOR": [f"VSTORE(v{k}, out{k} + at);" for k in range(len(folds))],
+        "FINISH_VECTOR": [f"VSTORE({f.ctype}, v{k}, out{k} + at);" for k, f in enumerate(folds)],
     }
     return _fill("columns", name, [*params, *outputs(folds)], marks)
 
