@@ -17,6 +17,7 @@ from graphc.ops.family import (
     broadcast_dims,
     builder,
     chosen,
+    counted,
     elementwise,
     floats,
     numbers,
@@ -165,15 +166,16 @@ pow = elementwise(
 sqr = elementwise(
     "sqr",
     1,
+    dtype=counted,
     numpy="np.square({0}, {out})",
-    opencl={"": "({0} * {0})", "bool": "{0}"},
+    opencl="({0} * {0})",
     python="{0} * {0}",
     vjp=lambda g, out, x: [g * x * 2],
     weight=2,
     reference=np.square,
     formula="{0} ** 2",
     precedence=90,
-    doc="x ** 2.",
+    doc="x ** 2; int8 for bool, as in NumPy.",
 )
 
 abs_ = elementwise(

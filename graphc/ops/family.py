@@ -43,6 +43,12 @@ def numbers(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
     return (common,) * len(given)
 
 
+def counted(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """As `same`, but bool becomes int8."""
+    common = dtypes.promote(*given)
+    return ("int8" if common == dtypes.BOOL else common,) * len(given)
+
+
 def bits(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
     """As `same`, but only bool and integers."""
     common = dtypes.promote(*given)

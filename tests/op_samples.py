@@ -1,0 +1,254 @@
+"""Applications of every row of the table of ops, for the tests that walk the table.
+
+Elementwise rows, reductions and whatever else takes only ``axes`` are covered by their kind. Any
+other row needs an entry in `EXAMPLES`; without one its tests fail and say so.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+import graphc.ops  # noqa: F401 - fills the table
+from graphc.errors import DTypeError
+from graphc.ir import dtypes
+from graphc.ir.node import Node, apply, input_node
+from graphc.ir.op import OPS, Domain, Kind, Op
+from graphc.ir.types import TensorType
+from graphc.ops import elementwise, linalg, movement
+from graphc.ops.movement import dimshuffle, expand, fill, iota, join, make_vector, put, slice_axes
+from harness import sample
+
+# Leaves carry their values; tests/ir/ is about them.
+LEAVES = {"input", "const", "shared", "param", "dim"}
+
+# Actual sizes by letter: the usual ones, nothing in an axis, and one of everything.
+USUAL = {"a": 2, "b": 3, "c": 4}
+SIZES = {
+    "usual": USUAL,
+    "no a": {**USUAL, "a": 0},
+    "no b": {**USUAL, "b": 0},
+    "one": {"a": 1, "b": 1, "c": 1},
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """An application: operands by their shapes, and how to build the node from them.
+
+    A shape is a letter an axis, ``"ab"``; ``1`` is an axis that is declared to be of size 1. A
+    dtype that is given stays the same in every case.
+    """
+
+    label: str
+    shapes: tuple[str, ...]
+    build: Callable[..., Node]
+    dtypes: tuple[str | None, ...] = ()
+
+
+class Inapplicable(Exception):
+    """An example that comes to nothing in some dtype or size."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An example in one dtype and with actual sizes."""
+
+    label: str
+    op: Op
+    node: Node
+    inputs: tuple[Node, ...]
+    arrays: tuple[np.ndarray, ...]
+
+    def __repr__(self) -> str:
+        return self.label
+
+
+# Domains of bool and integers, where those of the row do not do for them.
+DISCRETE = {
+    "pow": (Domain(1, 3), Domain(0, 3)),  # negative powers of integers are errors
+    "clip": (Domain(0, 5), Domain(1, 1), Domain(3, 3)),
+}
+
+
+def rows() -> list[str]:
+    """Return the names of all ops that tests apply."""
+    return [name for name in OPS if name not in LEAVES]
+
+
+EXAMPLES: dict[str, list[Example]] = {
+    "cast": [
+        Example(f"to {dtype}", ("ab",), lambda x, dtype=dtype: _cast(x, dtype))
+        for dtype in dtypes.DTYPES
+    ],
+    "dimshuffle": [
+        Example("transposed", ("ab",), lambda x: dimshuffle(x, (1, 0))),
+        Example("new axes", ("ab",), lambda x: dimshuffle(x, (1, "x", 0, "x"))),
+        Example("dropped", ("1b",), lambda x: dimshuffle(x, (1,))),
+        Example("from a scalar", ("",), lambda x: dimshuffle(x, ("x", "x"))),
+    ],
+    "expand": [
+        Example("rows", ("1b", "a"), lambda x, y: expand(x, [y.shape[0], x.shape[1]])),
+        Example("a scalar", ("", "ab"), lambda x, y: expand(x, list(y.shape))),
+        Example("fixed", ("a1",), lambda x: expand(x, [x.shape[0], 5])),
+    ],
+    "fill": [
+        Example("a scalar", ("ab", ""), fill),
+        Example("a row", ("ab", "1b"), fill),
+        Example("all", ("ab", "ab"), fill),
+    ],
+    "reshape": [
+        Example("merged", ("abc",), lambda x: movement.reshape(x, [x.shape[0], -1])),
+        Example("flat", ("ab",), lambda x: movement.reshape(x, [-1])),
+        Example("split", ("ab",), lambda x: movement.reshape(x, [1, x.shape[1], x.shape[0]])),
+        Example("of a view", ("ab",), lambda x: movement.reshape(dimshuffle(x, (1, 0)), [-1])),
+    ],
+    "slice": [
+        Example("rows", ("bc",), lambda x: x[1:]),
+        Example("columns", ("bc",), lambda x: x[:, ::2]),
+        Example("backwards", ("bc",), lambda x: x[::-1, ::-2]),
+        Example("from the end", ("bc",), lambda x: x[-2:, :-1]),
+        Example("one", ("bc",), lambda x: slice_axes(x, [1], [2], [1], [1])),
+    ],
+    "put": [
+        Example("a row", ("bc", "1c"), lambda x, y: put(x, y, [0], [2], [1])),
+        Example("a block", ("bc", "1a"), lambda x, y: put(x, y, [0, 1], [1, 1], [1, 1])),
+        Example("spread", ("bc", "ba"), lambda x, y: put(x, y, [1], [3], [-2])),
+    ],
+    "join": [
+        Example("rows", ("ab", "cb"), lambda x, y: join(0, [x, y])),
+        Example("columns", ("ab", "ab", "a1"), lambda x, y, z: join(1, [x, y, z])),
+    ],
+    "iota": [Example("a size", ("a",), lambda x: iota(x.shape[0]))],
+    "make_vector": [Example("scalars", ("", "", ""), make_vector)],
+    "dot": [
+        Example("vectors", ("b", "b"), linalg.dot),
+        Example("matrix and vector", ("ab", "b"), linalg.dot),
+        Example("vector and matrix", ("a", "ab"), linalg.dot),
+        Example("matrices", ("ab", "bc"), linalg.dot),
+        Example("transposed", ("ba", "cb"), lambda x, y: linalg.dot(x.T, y.T)),
+    ],
+}
+
+
+def _cast(x: Node, dtype: str) -> Node:
+    if x.type.dtype == dtype:
+        raise Inapplicable(f"a cast from {dtype} to itself is no node")
+    return elementwise.cast(x, dtype)
+
+
+def examples(op: Op) -> list[Example]:
+    """Return the applications of an op that are tested."""
+    if op.name in EXAMPLES:
+        return EXAMPLES[op.name]
+    if op.kind is Kind.ELEMENTWISE and not op.attrs:
+        return _elementwise(op)
+    if op.attrs == ("axes",):
+        return _over_axes(op)
+    raise AssertionError(
+        f"the op {op.name!r} is in no test: add how it is applied to EXAMPLES in op_samples.py"
+    )
+
+
+def _elementwise(op: Op) -> list[Example]:
+    arity = op.details["arity"]
+    condition = op.name == "where"
+    kinds = ("bool", None, None) if condition else ()
+
+    def build(*xs: Node) -> Node:
+        return apply(op, *xs)  # type: ignore[no-any-return]
+
+    found = [
+        Example("arrays", ("ab",) * arity, build, kinds),
+        Example("scalars", ("",) * arity, build, kinds),
+    ]
+    if arity > 1:
+        rest = ("ab",) * (arity - 2)
+        found += [
+            Example("a row", ("ab", "1b", *rest), build, kinds),
+            Example("row and column", ("a1", "1b", *("a1",) * (arity - 2)), build, kinds),
+            Example("a scalar", ("ab", "", *rest), build, kinds),
+            Example("a scalar first", ("", "ab", *rest), build, kinds),
+            Example("different ranks", ("abc", "c", *("bc",) * (arity - 2)), build, kinds),
+        ]
+    return found
+
+
+def _over_axes(op: Op) -> list[Example]:
+    def over(*axes: int) -> Callable[..., Node]:
+        return lambda x: apply(op, x, axes=axes)
+
+    found = [
+        Example("rows", ("ab",), over(0)),
+        Example("columns", ("ab",), over(1)),
+        Example("a vector", ("b",), over(0)),
+        Example("the middle", ("abc",), over(1)),
+    ]
+    if "opencl:index" not in op.code:  # those have one axis
+        found += [
+            Example("all", ("ab",), over(0, 1)),
+            Example("two of three", ("abc",), over(0, 2)),
+            Example("of a view", ("ab",), lambda x: over(1)(dimshuffle(x, (1, 0)))),
+        ]
+    return found
+
+
+# -- cases ----------------------------------------------------------------------------------------
+
+
+def case(
+    op: Op, example: Example, dtype: str, sizes: str = "usual", *, known: bool = False
+) -> Case:
+    """Return an example in a dtype; raises `DTypeError` if the op refuses it.
+
+    Parameters
+    ----------
+    sizes : str
+        A key of `SIZES`.
+    known : bool
+        Whether the types know all sizes, or only those that are always 1.
+    """
+    rng = np.random.default_rng(zlib.crc32(f"{op.name} {example.label}".encode()))
+    inputs, arrays = [], []
+    for place, letters in enumerate(example.shapes):
+        own = (example.dtypes[place] if example.dtypes else None) or dtype
+        actual = tuple(1 if letter == "1" else SIZES[sizes][letter] for letter in letters)
+        shape = [n if known or c == "1" else None for n, c in zip(actual, letters, strict=True)]
+        inputs.append(input_node(TensorType(own, shape), "xyz"[place]))
+        arrays.append(np.asarray(sample(domain(op, place, own), actual, own, rng)))
+    node = example.build(*inputs)
+    label = f"{op.name} {dtype}, {example.label}, {sizes}"
+    if known and node.op is not op:
+        raise Inapplicable(f"{label}: with these sizes it is {node!r} itself")
+    assert node.op is op, f"{label}: the example applies {node.op.name!r}"
+    return Case(label, op, node, tuple(inputs), tuple(arrays))
+
+
+def domain(op: Op, place: int, dtype: str) -> Domain:
+    """Return where an operand of an op is sampled."""
+    found = DISCRETE.get(op.name, op.domain) if dtypes.is_discrete(dtype) else op.domain
+    return found[min(place, len(found) - 1)]
+
+
+def cases(
+    op: Op,
+    wanted: Sequence[str] = dtypes.DTYPES,
+    sizes: Sequence[str] = tuple(SIZES),
+    *,
+    known: bool = False,
+) -> Iterator[Case]:
+    """Yield all examples of an op in the dtypes it accepts; at least one."""
+    found = False
+    for dtype in wanted:
+        for example in examples(op):
+            for size in sizes:
+                try:
+                    one = case(op, example, dtype, size, known=known)
+                except (DTypeError, Inapplicable):
+                    continue
+                found = True
+                yield one
+    assert found or len(wanted) < len(dtypes.DTYPES), f"{op.name!r} accepts no dtype"
