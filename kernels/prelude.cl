@@ -13,7 +13,7 @@
  *   where(c, a, b)                   c is uchar
  *   truth(x)                         x != 0 as uchar; nan is true
  *   lt le gt ge eq ne (a, b)         as uchar
- *   VLOAD(p) VSTORE(v, p)            WIDTH neighbours at once; p is as aligned as one of them
+ *   VLOAD(T, p) VSTORE(T, v, p)      WIDTH neighbours at once; p is as aligned as one of them
  *   LANES(F, v)                      F folded over the WIDTH lanes of v: one number
  *
  * double is there if the compiler has it: HAVE_FP64 says so.
@@ -45,13 +45,28 @@
 
 #if WIDTH == 1
 #define VEC(T) T
-#define VLOAD(p) (*(p))
-#define VSTORE(v, p) (*(p) = (v))
+#define VLOAD(T, p) (*(p))
+#define VSTORE(T, v, p) (*(p) = (v))
 #define LANES(F, v) (v)
 #else
 #define VEC(T) GLUE(T, WIDTH)
-#define VLOAD(p) GLUE(vload, WIDTH)(0, p)
-#define VSTORE(v, p) GLUE(vstore, WIDTH)(v, 0, p)
+/* vloadn and vstoren say the same, but PoCL compiles them to calls: 2.3 ms instead of 0.9 for a sum
+ * of 5 million floats, and no accumulator stays in a register across them. */
+#define UNALIGNED(T) typedef VEC(T) GLUE(T, _loose) __attribute__((aligned(sizeof(T))))
+UNALIGNED(char);
+UNALIGNED(uchar);
+UNALIGNED(short);
+UNALIGNED(ushort);
+UNALIGNED(int);
+UNALIGNED(uint);
+UNALIGNED(long);
+UNALIGNED(ulong);
+UNALIGNED(float);
+#ifdef HAVE_FP64
+UNALIGNED(double);
+#endif
+#define VLOAD(T, p) (*(global const GLUE(T, _loose) *)(p))
+#define VSTORE(T, v, p) (*(global GLUE(T, _loose) *)(p) = (v))
 #endif
 #if WIDTH == 2
 #define LANES(F, v) F((v).s0, (v).s1)

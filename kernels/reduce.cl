@@ -81,16 +81,22 @@
     if (lane == 0) out[at] = r0;
 #endif
 
-/* One row, or a part of one, for each work-group. Global size: rows * splits * GROUP. */
+/* One row, or a part of one, for each work-group. Global size: rows * splits * GROUP exactly,
+ * for no work-item may leave before a barrier. */
 #ifndef FRAMES_ONLY
 #define NAME sum_rows
 #define SCALAR r0 += x[o * length + r];
 #endif
 /* frame rows */
 kernel void NAME(PARAMS const long rows, const long length, const long splits, const long chunk) {
-    const int lane = GROUP == 1 ? 0 : (int)get_local_id(0);
-    const long at = get_global_id(0) / GROUP;
+#if GROUP == 1
+    const int lane = 0;
+    const long at = get_global_id(0);
     if (at >= rows * splits) return;
+#else
+    const int lane = get_local_id(0);
+    const long at = get_group_id(0);
+#endif
     const long o = at / splits;
     const long first = (at - o * splits) * chunk;
     const long last = min(first + chunk, length);
