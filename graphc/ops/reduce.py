@@ -332,7 +332,7 @@ softmax = _composite(
     _same_dims,
     expand=_expand_softmax,
     vjp=_softmax_vjp,
-    weight=40,
+    weight=38,
     reference=_along(lambda x, s, axes: np.exp(s) / np.exp(s).sum(axes, keepdims=True)),
     doc="exp(x) / sum(exp(x)) over axes, without overflow.",
 )
@@ -342,7 +342,7 @@ log_softmax = _composite(
     _same_dims,
     expand=_expand_log_softmax,
     vjp=_log_softmax_vjp,
-    weight=44,
+    weight=40,
     reference=_along(lambda x, s, axes: s - np.log(np.exp(s).sum(axes, keepdims=True))),
     doc="log(softmax(x)) over axes, accurate also where softmax is near 0 or 1.",
 )
@@ -352,7 +352,7 @@ logsumexp = _composite(
     _dims,
     expand=_expand_logsumexp,
     vjp=lambda g, out, x: [over(g, out, x) * exp(x - over(out, out, x))],
-    weight=42,
+    weight=38,
     reference=_along(lambda x, s, axes: np.log(np.exp(s).sum(axes)) + np.max(x, axis=axes)),
     doc="log(sum(exp(x))) over axes, without overflow.",
 )
