@@ -1,0 +1,160 @@
+"""Each row of the table of ops: first and second gradients against finite differences.
+
+The rows' own gradients are tested here, on graphs as written; what rewriting makes of them is
+compared in `test_random_programs`. Samples keep away from kinks, as `Op.domain` says.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import graphc.tensor as T
+from graphc.autodiff.reverse import gradients
+from graphc.ir import dtypes
+from graphc.ir.node import Node, const
+from graphc.ir.op import OPS
+from graphc.ir.shapes import sizes
+from graphc.ir.verify import verify
+from harness import evaluate, evaluate_sizes, numeric_gradients
+from op_samples import Case, cases, rows
+
+# Rows whose gradient is not the limit of their differences, and why.
+NOT_BY_DIFFERENCES = {
+    "int_div": "a step function: samples lie near steps",
+    "cast": "casts to integers and to narrow floats are step functions",
+}
+FIRST, SECOND = 1e-8, 1e-6  # relative, of the largest slope
+
+
+def float_cases(name: str) -> list[Case]:
+    """Return the cases of a row in float64, with the sizes that the checks of the row allow."""
+    found = []
+    for one in cases(OPS[name], ["float64"], ["usual"]):
+        if any(place_is_float(node) for node in one.inputs):
+            found.append(one)
+    return found
+
+
+def place_is_float(node: Node) -> bool:
+    return dtypes.is_float(node.type.dtype)
+
+
+def differentiable(name: str) -> bool:
+    return any(place_is_float(one.node) for one in float_cases(name))
+
+
+ALL = rows()
+SMOOTH = [n for n in ALL if n not in NOT_BY_DIFFERENCES and differentiable(n)]
+DISCRETE = [n for n in ALL if not differentiable(n)]
+
+
+def weighted(node: Node, name: str, value: np.ndarray) -> Node:
+    """Return a sum of the elements with weights of its own for each, as a cost."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return T.sum(node * const(rng.uniform(0.5, 1.5, value.shape)))  # type: ignore[no-any-return]
+
+
+def slopes(cost: Node, case: Case, places: Sequence[int]) -> list[Node]:
+    """Return the gradients of a cost by some of the inputs of a case, zeros where there is none."""
+    wrt = [case.inputs[i] for i in places]
+    found = gradients([cost], [const(1.0)], wrt)
+    full = [T.zeros_like(x) if g is None else g for x, g in zip(wrt, found, strict=True)]
+    verify(full)  # type: ignore[arg-type]
+    return full  # type: ignore[return-value]
+
+
+def check(
+    cost: Node, case: Case, places: Sequence[int], found: Sequence[Node], allowed: float
+) -> None:
+    def at(arrays: Sequence[np.ndarray]) -> float:
+        return float(evaluate(cost, dict(zip(case.inputs, arrays, strict=True)))[0])
+
+    given = dict(zip(case.inputs, case.arrays, strict=True))
+    expected = numeric_gradients(at, case.arrays, places)
+    scale = max([1.0, *(float(np.max(np.abs(e), initial=0)) for e in expected)])
+    for place, node, numbers in zip(places, found, expected, strict=True):
+        x = case.inputs[place]
+        assert node.type.dtype == x.type.dtype, f"{case}: gradient of {x}"
+        (value,) = evaluate(node, given)
+        assert evaluate_sizes(sizes(node), given) == case.arrays[place].shape
+        where = f"{case}: gradient by {x}"
+        np.testing.assert_allclose(value, numbers, rtol=allowed, atol=allowed * scale, err_msg=where)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_first_and_second_gradients(name: str) -> None:
+    for one in float_cases(name):
+        if not place_is_float(one.node):
+            continue
+        given = dict(zip(one.inputs, one.arrays, strict=True))
+        places = [i for i, node in enumerate(one.inputs) if place_is_float(node)]
+        cost = weighted(one.node, repr(one), evaluate(one.node, given)[0])
+        first = slopes(cost, one, places)
+        check(cost, one, places, first, FIRST)
+        values = zip(first, evaluate(first, given), strict=True)
+        parts = [weighted(g, f"{one} {i}", value) for i, (g, value) in enumerate(values)]
+        again = T.add(*parts) if len(parts) > 1 else parts[0]
+        check(again, one, places, slopes(again, one, places), SECOND)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_what_is_discrete_passes_no_gradient(name: str) -> None:
+    for one in float_cases(name):
+        floats = [x for x in one.inputs if place_is_float(x)]
+        cost = T.sum(T.cast(one.node, "float64"))
+        assert gradients([cost], [const(1.0)], floats) == [None] * len(floats), one
+
+
+@pytest.mark.parametrize("name", NOT_BY_DIFFERENCES)
+def test_steps_have_the_slope_of_their_treads(name: str) -> None:
+    for one in float_cases(name):
+        if not place_is_float(one.node):
+            continue
+        given = dict(zip(one.inputs, one.arrays, strict=True))
+        places = [i for i, node in enumerate(one.inputs) if place_is_float(node)]
+        for place, g in zip(places, slopes(T.sum(one.node), one, places), strict=True):
+            slope = 1.0 if name == "cast" else 0.0
+            np.testing.assert_array_equal(
+                evaluate(g, given)[0], np.full(one.arrays[place].shape, slope), str(one)
+            )
+
+
+def test_every_row_is_in_one_of_the_tests() -> None:
+    assert not set(NOT_BY_DIFFERENCES) - set(ALL)
+    assert len(SMOOTH) > 20
+    assert {*SMOOTH, *DISCRETE, *NOT_BY_DIFFERENCES} == set(ALL)
+
+
+# -- what the table says at kinks -----------------------------------------------------------------
+
+X, Y = T.dvectors("x y")
+
+KINKS = [
+    (T.maximum(X, Y), [1.0, 2.0, 3.0], [1.0, 3.0, 2.0], [0.5, 0.0, 1.0], [0.5, 1.0, 0.0]),
+    (T.minimum(X, Y), [1.0, 2.0, 3.0], [1.0, 3.0, 2.0], [0.5, 1.0, 0.0], [0.5, 0.0, 1.0]),
+    (abs(X), [0.0, 2.0, -3.0], [0.0] * 3, [0.0, 1.0, -1.0], [0.0] * 3),
+    (T.max(X), [3.0, 2.0, 3.0], [0.0] * 3, [0.5, 0.0, 0.5], [0.0] * 3),
+    (T.min(X), [2.0, 2.0, 2.0], [0.0] * 3, [1 / 3] * 3, [0.0] * 3),
+    (T.prod(X), [0.0, 2.0, 3.0], [0.0] * 3, [6.0, 0.0, 0.0], [0.0] * 3),
+    (T.prod(X), [0.0, 2.0, 0.0], [0.0] * 3, [0.0, 0.0, 0.0], [0.0] * 3),
+    (X**Y, [0.0, 0.0, 2.0], [0.0, 2.0, 0.0], [0.0] * 3, [0.0, 0.0, np.log(2.0)]),
+    (T.clip(X, -1, 1), [-1.0, 1.0, 2.0], [0.0] * 3, [1.0, 1.0, 0.0], [0.0] * 3),
+    (T.nnet.relu(X), [-1.0, 0.0, 2.0], [0.0] * 3, [0.0, 0.5, 1.0], [0.0] * 3),
+    (T.switch(X > 0, T.log(X), 0), [0.0, 1.0, 2.0], [0.0] * 3, [0.0, 1.0, 0.5], [0.0] * 3),
+    (T.sqrt(T.switch(X > 0, X, 1)), [0.0, 1.0, 4.0], [0.0] * 3, [0.0, 0.5, 0.25], [0.0] * 3),
+]
+
+
+@pytest.mark.parametrize(("expression", "x", "y", "by_x", "by_y"), KINKS)
+def test_at_kinks(
+    expression: Node, x: list[float], y: list[float], by_x: list[float], by_y: list[float]
+) -> None:
+    found = gradients([T.sum(expression)], [const(1.0)], [X, Y])
+    given = {X: np.array(x), Y: np.array(y)}
+    for g, expected in zip(found, (by_x, by_y), strict=True):
+        value = np.zeros(3) if g is None else evaluate(g, given)[0]  # type: ignore[arg-type]
+        np.testing.assert_allclose(value, expected)
