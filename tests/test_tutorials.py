@@ -10,7 +10,6 @@ from types import ModuleType
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-BACKENDS = ["numpy", "opencl"]
 
 
 def example(name: str) -> ModuleType:
@@ -24,15 +23,12 @@ def example(name: str) -> ModuleType:
 
 def run(name: str, backend: str, folder: Path) -> dict[str, float]:
     """Run a tutorial quietly; its picture must be there afterwards."""
-    if backend == "opencl":
-        pytest.importorskip("pyopencl")
     picture = folder / "graph.svg"
     result = example(name).main(backend=backend, svg=picture, quiet=True)
     assert "<svg" in picture.read_text(encoding="utf-8")
     return result
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_linear(backend: str, tmp_path: Path) -> None:
     """Gradient descent explains as much as the closed form does."""
     result = run("linear_regression", backend, tmp_path)
@@ -40,13 +36,11 @@ def test_linear(backend: str, tmp_path: Path) -> None:
     assert result["r2"] > 0.3
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_logistic(backend: str, tmp_path: Path) -> None:
     """At most one tumour in twenty is misjudged."""
     assert run("logistic_regression", backend, tmp_path)["accuracy"] >= 0.95
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_network(backend: str, tmp_path: Path) -> None:
     """At most one digit in twenty is misread."""
     assert run("neural_network", backend, tmp_path)["accuracy"] >= 0.95
