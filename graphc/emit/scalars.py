@@ -32,7 +32,12 @@ def expression(node: Node, operands: Sequence[str]) -> str:
     template = code.get(f"python:{kind}") or code.get("python") or code.get("numpy")
     if template is None:
         raise InternalError(f"{node.op.name} has no code for the host function")
-    return template.replace(", {out}", "").format(*operands)
+    return without_out(template).format(*operands)
+
+
+def without_out(template: str) -> str:
+    """Return a template as an expression: without the array its value would be written to."""
+    return template.replace(", out={out}", "").replace(", {out}", "")
 
 
 def available(node: Node) -> bool:

@@ -216,7 +216,7 @@ def _ties(g: Node, wins: Node, tie: Node) -> Node:
 maximum = elementwise(
     "maximum",
     2,
-    numpy="np.maximum({0}, {1}, {out})",
+    numpy="np.maximum({0}, {1}, out={out})",
     python={"int": "max({0}, {1})"},
     opencl={"float": "max_nan({0}, {1})", "": "max({0}, {1})", "bool": "({0} | {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x > y, eq(x, y)), _ties(g, x < y, eq(x, y))],
@@ -229,7 +229,7 @@ maximum = elementwise(
 minimum = elementwise(
     "minimum",
     2,
-    numpy="np.minimum({0}, {1}, {out})",
+    numpy="np.minimum({0}, {1}, out={out})",
     python={"int": "min({0}, {1})"},
     opencl={"float": "min_nan({0}, {1})", "": "min({0}, {1})", "bool": "({0} & {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x < y, eq(x, y)), _ties(g, x > y, eq(x, y))],

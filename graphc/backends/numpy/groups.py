@@ -161,7 +161,7 @@ def _fold(
     out = outs.get(node)
     if out is None:
         out = f"r{i}"
-        template = f"{out} = " + template.replace(", {out}", "")
+        template = f"{out} = " + scalars.without_out(template)
     slots.held[node] = out
     inner: TensorType = node.inputs[0].type
     text = template.format(
