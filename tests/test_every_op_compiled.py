@@ -1,0 +1,170 @@
+"""Each row of the table of ops through compiled functions, on each backend.
+
+Many rows share one function, since an OpenCL program takes long to build; when such a function
+fails, each row is tried alone, so that the message names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+import graphc
+from graphc.errors import GraphcError
+from graphc.ir import dtypes
+from graphc.ir.op import OPS
+from harness import assert_close, evaluate
+from op_samples import SIZES, Case, cases, rows
+from test_every_op import holds
+
+ROWS = rows()
+TOGETHER = 24  # cases in one function
+
+
+def expected(case: Case) -> np.ndarray:
+    return evaluate(case.node, dict(zip(case.inputs, case.arrays, strict=True)))[0]
+
+
+def chunks(found: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    for start in range(0, len(found), TOGETHER):
+        yield found[start : start + TOGETHER]
+
+
+def run(
+    found: Sequence[Case], backend: str, seen: Callable[..., np.ndarray], **options: str
+) -> None:
+    """Compile cases into one function, call it with their arrays as ``seen``, and compare."""
+    inputs = [node for one in found for node in one.inputs]
+    arrays = [seen(array) for one in found for array in one.arrays]
+    nodes = [one.node for one in found]
+    f = graphc.function(inputs, nodes, backend=backend, on_unused_input="ignore", **options)
+    for one, value in zip(found, f(*arrays), strict=True):
+        assert_close(value, expected(one), one.op.name, f"{one} on {backend}")
+
+
+def run_all(
+    found: Sequence[Case],
+    backend: str,
+    seen: Callable[[np.ndarray], np.ndarray] = lambda array: array,
+    **options: str,
+) -> None:
+    assert found
+    failed = [line for some in chunks(found) for line in failures(some, backend, seen, **options)]
+    assert not failed, f"{len(failed)} cases fail on {backend}\n" + "\n".join(failed)
+
+
+def failures(
+    some: Sequence[Case], backend: str, seen: Callable[..., np.ndarray], **options: str
+) -> list[str]:
+    """Run cases together; if that fails, alone, and return a line for each that does not work."""
+    try:
+        run(some, backend, seen, **options)
+    except Exception as error:
+        if len(some) == 1:
+            return [f"{some[0]}: {type(error).__name__}: {error}"]
+        alone = [line for one in some for line in failures([one], backend, seen, **options)]
+        names = ", ".join(map(repr, some))
+        return alone or [f"together, not alone: {names}: {type(error).__name__}: {error}"]
+    return []
+
+
+def legal(names: Sequence[str], wanted: Sequence[str], sizes: Sequence[str]) -> list[Case]:
+    return [one for name in names for one in cases(OPS[name], wanted, sizes) if holds(one)]
+
+
+@pytest.mark.parametrize("dtype", dtypes.DTYPES)
+def test_values_in_every_dtype(dtype: str, backend: str) -> None:
+    run_all(legal(ROWS, [dtype], ["usual"]), backend)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool"])
+def test_values_as_written(dtype: str, backend: str) -> None:
+    """Without rewriting and fusion: each op stands alone."""
+    run_all(legal(ROWS, [dtype], ["usual"]), backend, mode="FAST_COMPILE")
+
+
+@pytest.mark.parametrize("sizes", [name for name in SIZES if name != "usual"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+def test_values_of_empty_and_single_arrays(dtype: str, sizes: str, backend: str) -> None:
+    run_all(legal(ROWS, [dtype], [sizes]), backend)
+
+
+def _every_second(array: np.ndarray) -> np.ndarray:
+    """Return an array with the same elements, of which memory holds others in between."""
+    wide = np.zeros([2 * size for size in array.shape], array.dtype)
+    part = wide[(..., *[slice(None, None, 2)] * array.ndim)]
+    part[...] = array
+    return part
+
+
+def _backwards(array: np.ndarray) -> np.ndarray:
+    """Return an array with the same elements, last first in memory."""
+    return np.flip(np.array(np.flip(array)))
+
+
+def _columns(array: np.ndarray) -> np.ndarray:
+    """Return an array with the same elements, column after column in memory."""
+    return np.array(array, order="F")
+
+
+@pytest.mark.parametrize("seen", [_every_second, _backwards, _columns])
+@pytest.mark.parametrize("dtype", ["float64", "int32"])
+def test_values_of_arrays_that_are_not_contiguous(
+    dtype: str, seen: Callable[[np.ndarray], np.ndarray], backend: str
+) -> None:
+    run_all(legal(ROWS, [dtype], ["usual"]), backend, seen)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int8"])
+def test_values_with_known_sizes(dtype: str, backend: str) -> None:
+    found = [one for name in ROWS for one in cases(OPS[name], [dtype], ["usual"], known=True)]
+    run_all([one for one in found if holds(one)], backend)
+
+
+def test_illegal_sizes_are_errors(backend: str) -> None:
+    """What the checks of a row refuse is an error of graphc's, at the start of the call."""
+    found = [
+        one
+        for name in ROWS
+        for one in cases(OPS[name], ["float64"], ["no a", "no b", "one"])
+        if not holds(one)
+    ]
+    assert {one.op.name for one in found} >= {"max", "min", "argmax", "softmax", "slice", "put"}
+    accepted = []
+    for one in found:
+        f = graphc.function(one.inputs, one.node, backend=backend, on_unused_input="ignore")
+        try:
+            f(*one.arrays)
+        except GraphcError as error:
+            assert error.__cause__ is None, f"{one}: found by a guard, not by {error.__cause__!r}"
+        else:
+            accepted.append(str(one))
+    assert not accepted, f"illegal, and computed all the same: {accepted}"
+
+
+LARGE = 1_000_003  # not a multiple of a vector, a work-group or a tile
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_elementwise_rows_and_reductions_on_a_large_array(dtype: str, backend: str) -> None:
+    """Tiles, threads and several work-groups, with an odd end."""
+    rng = np.random.default_rng(5)
+    x = graphc.tensor.vector("x", dtype=dtype)
+    value = rng.uniform(0.5, 1.5, LARGE).astype(dtype)
+    made = [
+        OPS[name].reference
+        and graphc.ir.node.apply(OPS[name], x, **({"axes": (0,)} if OPS[name].attrs else {}))
+        for name in ROWS
+        if OPS[name].attrs == ("axes",) or OPS[name].details.get("arity") == 1
+        if name not in ("cast", "invert", "prod")
+    ]
+    f = graphc.function([x], made, backend=backend)
+    for node, found in zip(made, f(value), strict=True):
+        reference = evaluate(node, {x: value})[0]
+        summed = 200 if node.op.name in ("sum", "softmax", "log_softmax", "logsumexp") else 20
+        allowed = summed * np.finfo(dtype).eps
+        np.testing.assert_allclose(
+            found, reference, rtol=allowed, atol=allowed, err_msg=f"{node!r} on {backend}"
+        )
