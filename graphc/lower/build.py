@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphc.errors import InternalError, NotSupportedError, message
 from graphc.ir.node import CONST, DIM, INPUT, SHARED, Node, operand, rebuild
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Sizes
-from graphc.ir.walk import toposort, transform
+from graphc.ir.walk import deepest_first, toposort, transform
 from graphc.lower.fuse import Draft, Fusion
 from graphc.lower.layout import needs_copy
 from graphc.lower.memory import plan
@@ -105,7 +105,7 @@ def _must_expand(node: Node, backend: str) -> bool:
 def _values(results: Iterable[Node]) -> list[Node]:
     """Return what must be computed, in order. A size needs a shape, not the value it is of."""
     results = list(results)
-    return toposort(results, stop={node for node in toposort(results) if node.op is DIM})
+    return deepest_first(results, stop={node for node in toposort(results) if node.op is DIM})
 
 
 def _is_host(node: Node, limits: Limits, host: set[Node]) -> bool:
@@ -133,8 +133,9 @@ def _steps(
         ):
             fusion.add(node)
     asked = _asked_outside(order, results, fusion)
+    place = {node: i for i, node in enumerate(order)}
     return [*(Host(node) for node in order if node in host)] + [
-        _step(draft, asked) for draft in fusion.drafts
+        _step(draft, asked, place) for draft in fusion.drafts
     ]
 
 
@@ -150,13 +151,12 @@ def _asked_outside(order: Sequence[Node], results: Sequence[Node], fusion: Fusio
     return asked
 
 
-def _step(draft: Draft, asked: set[Node]) -> Step:
+def _step(draft: Draft, asked: set[Node], place: Mapping[Node, int]) -> Step:
     first = draft.members[0]
     if draft.space is None:
         return Call(first)
-    members = toposort(draft.members)
-    inside = set(draft.members)
-    members = [node for node in members if node in inside]
+    members = sorted(draft.members, key=place.__getitem__)
+    inside = set(members)
     inputs = dict.fromkeys(c for node in members for c in node.inputs if c not in inside)
     outputs = tuple(node for node in members if node in asked)
     return Launch(Group(draft.space, tuple(members), tuple(inputs), outputs))

@@ -33,7 +33,8 @@ class Draft:
     reads : dict
         The stored nodes it reads (an ordered set).
     indirect : set
-        Those of them that it reads through a view, or after a fold: never from its own members.
+        Those computed by groups that it reads through a view, or after a fold: such a value must be
+        complete, so it never comes from the group's own members.
     """
 
     number: int
@@ -67,9 +68,8 @@ class Fusion:
         space = space_of(node, self.sizes)
         reads = {base(child, self.draft_of): None for child in node.inputs}
         alone = Draft(-1, space, [node], axes=fold_axes(node), reads=reads)
-        alone.indirect = {
-            base(child, self.draft_of) for child in node.inputs if not self._direct(child)
-        }
+        below = (base(child, self.draft_of) for child in node.inputs if not self._direct(child))
+        alone.indirect = {read for read in below if read in self.draft_of}
         target = self._find(alone) if self.enabled and space is not None else None
         if target is None:
             target = Draft(self._count, space)

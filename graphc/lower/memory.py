@@ -44,8 +44,7 @@ def plan(program: Program) -> None:
 
 
 def _give(program: Program, node: Node, role: Role, shared: Node | None = None) -> Buffer:
-    number = len({id(buffer) for buffer in program.buffers.values()})
-    buffer = Buffer(number, node.type.dtype, program.sizes.of(node), role, shared)
+    buffer = Buffer(program.new_buffer_id(), node.type.dtype, program.sizes.of(node), role, shared)
     program.buffers[node] = buffer
     return buffer
 
@@ -113,6 +112,8 @@ def may_overwrite(group: Group, old: Node, new: Node, program: Program) -> bool:
     if new.op.kind is Kind.REDUCE or program.sizes.of(new) != program.sizes.of(old):
         return False
     written = group.members.index(new)
+    if old not in group.inputs:
+        return False
     for i, member in enumerate(group.members):
         for child in member.inputs:
             if base(child, program.stored) is not old:

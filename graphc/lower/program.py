@@ -7,7 +7,9 @@ of. So a view never costs a step, and whoever prints a step can still name the u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -174,6 +176,7 @@ class Program:
     limits: Limits
     stored: frozenset[Node]
     buffers: dict[Node, Buffer] = field(default_factory=dict)
+    _buffer_ids: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def guards(self) -> list[Guard]:
@@ -184,6 +187,16 @@ class Program:
     def temporaries(self) -> list[Buffer]:
         """The buffers that come from the pool, each once."""
         return [b for b in unique(self.buffers.values()) if b.role is Role.TEMP]
+
+    def new_buffer_id(self) -> int:
+        """Return a number no buffer of this program has."""
+        return next(self._buffer_ids)
+
+    @property
+    def reused(self) -> set[int]:
+        """The numbers of the buffers that hold several values, one after the other."""
+        counts = Counter(buffer.id for buffer in self.buffers.values())
+        return {number for number, count in counts.items() if count > 1}
 
     def base(self, node: Node) -> Node:
         """Return the stored node that a node is a view of, or itself."""

@@ -30,7 +30,7 @@ class NumpyBackend:
 
     def __init__(self) -> None:
         self._temporaries: list[Buffer] = []
-        self._scratch: list[tuple[str, tuple[Space, str]]] = []
+        self._scratch: dict[tuple[Space, str], list[str]] = {}
 
     # -- binding --
 
@@ -126,12 +126,11 @@ class NumpyBackend:
         """Return the names of scratch arrays for the direct path, shared by all groups."""
         taken: list[str] = []
         for dtype in kernel.scratch:
-            key = (space, dtype)
-            name = next((n for n, k in self._scratch if k == key and n not in taken), None)
-            if name is None:
-                name = host.names.fresh("u")
-                self._scratch.append((name, key))
-            taken.append(name)
+            made = self._scratch.setdefault((space, dtype), [])
+            used = sum(name in made for name in taken)
+            if used == len(made):
+                made.append(host.names.fresh("u"))
+            taken.append(made[used])
         return taken
 
     def call(self, host: HostFunction, step: Call, place: int) -> None:
@@ -229,7 +228,8 @@ class NumpyBackend:
         ]
         rows += [
             (name, f"scratch({host.dims(space)}, {dtype})", space)
-            for name, (space, dtype) in self._scratch
+            for (space, dtype), names in self._scratch.items()
+            for name in names
         ]
         if not rows:
             return

@@ -96,10 +96,11 @@ def _statements(
 ) -> tuple[Writer, _Slots]:
     last = _last_reads(group)
     place = {node: i for i, node in enumerate(group.members)}
+    reused = program.reused
     lent = {
         outs[node]: place[node] - (node.op.name in _UNSAFE)
         for node in outs
-        if _may_lend(node, program)
+        if _may_lend(node, program, reused)
     }
     free: dict[str, list[str]] = {}
     for node, name in outs.items():
@@ -128,12 +129,10 @@ def _last_reads(group: Group) -> dict[Node, int]:
     return {child: i for i, node in enumerate(group.members) for child in node.inputs}
 
 
-def _may_lend(node: Node, program: Program) -> bool:
+def _may_lend(node: Node, program: Program, reused: set[int]) -> bool:
     """Tell whether an output's array may hold other values before its own: not if it is read."""
     buffer = program.buffers.get(node)
-    if buffer is None or buffer.role is Role.IN_PLACE:
-        return False
-    return not any(other is not node and held is buffer for other, held in program.buffers.items())
+    return buffer is not None and buffer.role is not Role.IN_PLACE and buffer.id not in reused
 
 
 def _operand(node: Node, names: Names, slots: _Slots) -> str:

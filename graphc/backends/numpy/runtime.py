@@ -107,6 +107,7 @@ def is_nested(error: Exception) -> bool:
     """Tell whether an error is that of entering a context from within: a call inside a call."""
     return isinstance(error, RuntimeError) and "cannot enter context" in str(error)
 
+
 # -- tiles ----------------------------------------------------------------------------------------
 
 
