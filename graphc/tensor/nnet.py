@@ -23,7 +23,7 @@ from graphc.tensor.reductions import sum
 
 
 def ultra_fast_sigmoid(x: Any) -> Any:
-    """Return a piecewise approximation of sigmoid, off by at most 0.02 or so; Theano's formula.
+    """Return a piecewise approximation of sigmoid, off by at most 0.03; Theano's formula.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from graphc.errors import GraphcTypeError, GraphcValueError, message
 from graphc.ir import dtypes
 from graphc.ir.node import CONST, Node, apply, as_node, const, operand
 from graphc.ir.op import Kind
-from graphc.ir.shapes import Dim, as_dim, as_size_node, product, sizes
+from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.source import here
 from graphc.ops.elementwise import cast
 from graphc.ops.movement import element, make_vector
@@ -94,7 +94,7 @@ def size_list(given: Any, what: str, ndim: int | None = None) -> list[Dim]:
         How many there are, for a vector of unknown length.
     """
     if isinstance(given, Node) and given.type.ndim:
-        return [as_dim(_index(one, what)) for one in _vector(given, what, ndim)]
+        return [_dim(one, what) for one in _vector(given, what, ndim)]
     if isinstance(given, Node) or np.ndim(given) == 0:
         given = [given]
     found = [_dim(one, what) for one in given]
@@ -122,12 +122,27 @@ def _vector(given: Node, what: str, ndim: int | None) -> list[Node]:
 
 def _dim(given: Any, what: str) -> Dim:
     if isinstance(given, Node):
-        return as_dim(_index(given, what))
+        node = _index(given, what)
+        value = known(node)
+        return node if value is None else int(value)
     if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
         return int(given)
     if isinstance(given, np.ndarray) and given.ndim == 0 and given.dtype.kind in "iu":
         return int(given)
     raise GraphcTypeError(message(f"{what}: a size is an integer, not {given!r}", (), here()))
+
+
+def known(node: Node, depth: int = _DEPTH) -> Any:
+    """Return the value of a short formula over constants, such as a product of known sizes."""
+    if node.op is CONST:
+        return node.attrs["value"].array
+    if not depth or node.op.kind is not Kind.ELEMENTWISE or node.op.reference is None:
+        return None
+    values = [known(child, depth - 1) for child in node.inputs]
+    if any(value is None for value in values):
+        return None
+    with np.errstate(all="ignore"):
+        return node.op.reference(*values, **node.attrs)
 
 
 def _index(node: Node, what: str) -> Node:
