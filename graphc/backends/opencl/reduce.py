@@ -284,8 +284,9 @@ def _place(k: int, fold: Fold) -> str:
 
 def _step(k: int, fold: Fold, accumulator: str) -> str:
     if fold.is_arg:
-        return f"{{ const {fold.ctype} e = {fold.value}; const long q = {fold.place}; " + (
-            f"ARG_STEP({ARG_FIRST[fold.op]}, e, q, {accumulator}, p{k}) }}"
+        return (
+            f"{{ const {fold.ctype} value{k} = {fold.value}; const long place{k} = {fold.place}; "
+            f"ARG_STEP({ARG_FIRST[fold.op]}, value{k}, place{k}, {accumulator}, p{k}) }}"
         )
     return f"{accumulator} = {COMBINE[fold.op]}({accumulator}, {fold.value});"
 

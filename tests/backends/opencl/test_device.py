@@ -200,7 +200,7 @@ def test_unknown_kernel(device: Device) -> None:
 
 def test_wrong_launch_is_named(device: Device) -> None:
     kernel = device.kernel(TWICE, "twice", [None]).set(device.alloc(64))
-    with pytest.raises(DeviceError, match="kernel twice.*INVALID_WORK_GROUP_SIZE"):
+    with pytest.raises(DeviceError, match=r"kernel twice.*INVALID_WORK_GROUP_SIZE"):
         kernel.launch((1 << 20,), (1 << 20,))
 
 
