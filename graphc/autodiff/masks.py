@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphc.ir.node import OPS, Node
+from graphc.ir.node import Node
+from graphc.ir.op import OPS
 from graphc.ops.elementwise import and_, invert, where
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from graphc.autodiff.masks import Mask
 from graphc.ir import dtypes
-from graphc.ir.node import OPS, Node, const, is_tuple, number
-from graphc.ir.op import Kind, Undefined
+from graphc.ir.node import Node, const, is_tuple, number
+from graphc.ir.op import OPS, Kind, Undefined
 from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.walk import toposort
 from graphc.ops.elementwise import cast, or_, where
