@@ -104,6 +104,9 @@ class Op:
     expand : callable or None
         ``(*inputs, **attrs) -> node``: the same value made of other ops, for backends without a
         template, and always for COMPOSITE ops.
+    expand_mirrored : callable or None
+        As `expand`, for a program that also has such an op of the negative argument: made of parts
+        that both share.
     weight : int
         Rough cost, and the order of rules.
     reference : callable or None
@@ -126,6 +129,7 @@ class Op:
     vjp: Vjp | None = None
     code: Mapping[str, str] = field(default_factory=dict)
     expand: Callable[..., Any] | None = None
+    expand_mirrored: Callable[..., Any] | None = None
     traits: frozenset[Trait] = frozenset()
     weight: int = 1
     reference: Callable[..., Any] | None = None

@@ -46,10 +46,11 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
     op = node.op
     if op.formula:
         own = op.precedence
+        loose = 1 if "**" in op.formula else 0  # the operand that needs no brackets at a tie
         texts = []
         for position, (text, precedence) in enumerate(parts):
-            # a - (b - c) keeps its brackets, (a - b) - c needs none
-            tight = precedence < own or (precedence == own and position > 0 and own < 100)
+            # a - (b - c) and (a ** b) ** c keep their brackets, (a - b) - c needs none
+            tight = precedence < own or (precedence == own and position != loose and own < 100)
             texts.append(f"({text})" if tight and own < 100 else text)
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]

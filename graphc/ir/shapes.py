@@ -188,10 +188,10 @@ class Sizes:
                 return
             if isinstance(left, int) and isinstance(right, int):
                 raise size_mismatch(node, left, right)
-            if isinstance(left, int) or _rank(right) > _rank(left):
+            if _rank(right) > _rank(left):
                 self._same[right] = left  # type: ignore[index]
             else:
-                self._same[left] = right
+                self._same[left] = right  # type: ignore[index]
         elif isinstance(left, int) and isinstance(right, int) and _holds(left, relation, right):
             return
         if (left, relation, right) not in self._known:
@@ -216,8 +216,9 @@ def _holds(left: int, relation: str, right: int) -> bool:
 
 
 def _rank(size: Dim) -> tuple[int, int]:
-    """Order in which sizes are preferred as representatives: plain sizes, then formulas."""
-    assert isinstance(size, Node)
+    """Order in which sizes are preferred as representatives: numbers, plain sizes, formulas."""
+    if isinstance(size, int):
+        return -1, size
     return (0 if size.op is DIM else 1, size.serial)
 
 

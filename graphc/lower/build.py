@@ -70,19 +70,32 @@ def lower(
 
 def expand_composites(results: Iterable[Node], backend: str) -> list[Node]:
     """Return results with composites, and ops without a template here, made of other ops."""
+    results = list(results)
     done: dict[Node, Node] = {}
+    mirrored = _mirrored(results)
 
     def build(node: Node, inputs: tuple[Node, ...]) -> Node:
         node = rebuild(node, inputs)
         if not _must_expand(node, backend):
             return node
         if node not in done:
-            assert node.op.expand is not None
-            made = node.op.expand(*node.inputs, **node.attrs)
+            expand = node.op.expand
+            if node.inputs[0] in mirrored:
+                expand = node.op.expand_mirrored or expand
+            assert expand is not None
+            made = expand(*node.inputs, **node.attrs)
             done[node] = expand_composites([made], backend)[0]
         return done[node]
 
     return transform(results, build)
+
+
+def _mirrored(results: Sequence[Node]) -> set[Node]:
+    """Return arguments of ops with a mirrored form whose negative is such an argument too."""
+    arguments = {n.inputs[0] for n in toposort(results) if n.op.expand_mirrored is not None}
+    negative = {node.inputs[0]: node for node in arguments if node.op.name == "neg"}
+    both = {node for node in arguments if node in negative}
+    return both | {negative[node] for node in both}
 
 
 def _must_expand(node: Node, backend: str) -> bool:
@@ -128,6 +141,8 @@ def _steps(
     for node in order:
         if _is_host(node, limits, host):
             host.add(node)
+            if any(base(child, fusion.draft_of) in fusion.draft_of for child in node.inputs):
+                fusion.add(node, alone=True)  # what reads it must come after what it reads
         elif node.op.kind in (Kind.ELEMENTWISE, Kind.REDUCE, Kind.CALL) or needs_copy(
             node, fusion.draft_of
         ):
@@ -135,7 +150,7 @@ def _steps(
     asked = _asked_outside(order, results, fusion)
     place = {node: i for i, node in enumerate(order)}
     return [*(Host(node) for node in order if node in host)] + [
-        _step(draft, asked, place) for draft in fusion.drafts
+        _step(draft, asked, place) for draft in fusion.drafts if draft.members[0] not in host
     ]
 
 

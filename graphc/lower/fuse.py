@@ -63,19 +63,22 @@ class Fusion:
         """The groups, in an order in which they could run."""
         return _ordered(list(self._drafts.values()))
 
-    def add(self, node: Node) -> None:
-        """Put a node into a group; what it reads was added before, or is a leaf."""
-        space = space_of(node, self.sizes)
+    def add(self, node: Node, alone: bool = False) -> None:
+        """Put a node into a group, or make it one of its own that nothing joins.
+
+        What it reads was added before, or is a leaf.
+        """
+        space = None if alone else space_of(node, self.sizes)
         reads = {base(child, self.draft_of): None for child in node.inputs}
-        alone = Draft(-1, space, [node], axes=fold_axes(node), reads=reads)
+        new = Draft(-1, space, [node], axes=fold_axes(node), reads=reads)
         below = (base(child, self.draft_of) for child in node.inputs if not self._direct(child))
-        alone.indirect = {read for read in below if read in self.draft_of}
-        target = self._find(alone) if self.enabled and space is not None else None
+        new.indirect = {read for read in below if read in self.draft_of}
+        target = self._find(new) if self.enabled and space is not None else None
         if target is None:
             target = Draft(self._count, space)
             self._drafts[self._count] = target
             self._count += 1
-        self._absorb(target, alone)
+        self._absorb(target, new)
         self._order_after(target, reads)
 
     def _direct(self, child: Node) -> bool:
@@ -172,8 +175,8 @@ class Fusion:
             if source is not None and source is not target:
                 new |= source.before | 1 << source.number
         new &= ~target.before
-        if new:
-            target.before |= new
+        target.before |= new
+        if new and len(target.members) > 1:
             bit = 1 << target.number
             for draft in self._drafts.values():
                 if draft.before & bit:

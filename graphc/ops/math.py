@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.ir.node import Node
 from graphc.ir.op import POSITIVE, REALS, Domain, Trait, Vjp
-from graphc.ops.elementwise import abs_, ge, maximum, neg, sqr, where
+from graphc.ops.elementwise import abs_, maximum, minimum, neg, sqr
 from graphc.ops.family import Builder, elementwise, floats
 
 
@@ -61,15 +61,26 @@ tanh = _function(
 )
 
 
-def _decay(x: Node) -> Node:
-    """Return exp(-|x|), the part that sigmoid(x), sigmoid(-x) and softplus(+-x) share."""
-    return exp(neg(abs_(x)))  # type: ignore[no-any-return]
+_ONE_FROM = {"float16": 10.0, "float32": 20.0, "float64": 40.0}
+"""Where sigmoid rounds to 1; the exponential is not asked for more, so it cannot overflow."""
 
 
 def _expand_sigmoid(x: Node) -> Node:
-    # numerator 1 for x >= 0, exp(x) below: no overflow, full accuracy on both sides
-    decay = _decay(x)
-    return where(ge(x, 0), 1, decay) / (decay + 1)  # type: ignore[no-any-return]
+    # exp(x) / (1 + exp(x)) has full accuracy down to the smallest numbers
+    e = exp(minimum(x, _ONE_FROM[x.type.dtype]))
+    return e / (e + 1)  # type: ignore[no-any-return]
+
+
+def _exp_up_to_one(x: Node) -> Node:
+    return exp(minimum(x, 0))  # type: ignore[no-any-return]
+
+
+def _decay(x: Node) -> Node:
+    """Return exp(-|x|) out of the two exponentials that sigmoid(x) and sigmoid(-x) need.
+
+    One of them is exactly 1, so the product is exactly the other.
+    """
+    return _exp_up_to_one(x) * _exp_up_to_one(-x)  # type: ignore[no-any-return]
 
 
 sigmoid: Builder = elementwise(
@@ -79,6 +90,7 @@ sigmoid: Builder = elementwise(
     numpy="",
     opencl="sigmoid({0})",
     expand=_expand_sigmoid,
+    expand_mirrored=lambda x: _exp_up_to_one(x) / (_decay(x) + 1),
     vjp=lambda g, out, x: [g * out * sigmoid(-x)],
     weight=18,
     traits=_UP,
@@ -92,7 +104,8 @@ softplus = elementwise(
     dtype=floats,
     numpy="",
     opencl="softplus({0})",
-    expand=lambda x: maximum(x, 0) + log1p(_decay(x)),
+    expand=lambda x: maximum(x, 0) + log1p(exp(neg(abs_(x)))),
+    expand_mirrored=lambda x: maximum(x, 0) + log1p(_decay(x)),
     vjp=lambda g, out, x: [g * sigmoid(x)],
     weight=22,
     traits=_UP,
