@@ -9,13 +9,14 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 [array(1.), array([1.        , 2.71828183])]
 """
 
-from graphc import errors, tensor
+from graphc import errors, gradient, tensor
 from graphc.compile.arguments import In
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.function import Out, function
 from graphc.compile.shared import SharedVariable, shared
 from graphc.config import config
 from graphc.errors import GraphcError, GraphcWarning
+from graphc.gradient import grad
 from graphc.ir.node import Node as Variable
 
 __version__ = "0.1.0"
@@ -31,6 +32,8 @@ __all__ = [
     "config",
     "errors",
     "function",
+    "grad",
+    "gradient",
     "shared",
     "tensor",
 ]
