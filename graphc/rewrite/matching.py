@@ -1,0 +1,236 @@
+"""Matching: patterns against nodes, and nodes built from patterns.
+
+The left side of a rule becomes straight-line Python, one function for each order in which the
+arguments of its commutative ops can stand; it is compiled when a node first passes the test on the
+ops of its inputs. This module does not decide which rule is tried when; the engine does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import RuleError
+from graphc.ir.dtypes import kind
+from graphc.ir.node import CONST, Node, const, make, number
+from graphc.ir.op import Kind, Op
+from graphc.ir.source import Location
+from graphc.ir.types import NO_ATTRS, Attrs
+from graphc.rewrite.pattern import (
+    TESTS,
+    Application,
+    Computed,
+    Number,
+    Pattern,
+    Variable,
+    parts,
+    same,
+    top,
+)
+
+Bindings = dict[str, Any]
+Matcher = Callable[[Node], Bindings | None]
+_MANY = 32  # more orders than this are a sign of a rule that wants to be a procedure
+
+
+# -- orders of commutative arguments --------------------------------------------------------------
+
+
+def variants(pattern: Application) -> list[Application]:
+    """Return the pattern with the arguments of commutative ops in every order that can matter.
+
+    Constants stand last in every node, so arguments that are constants stay where they are.
+    """
+    found = list(_orders(pattern, _shared_names(pattern)))
+    if len(found) > _MANY:
+        raise RuleError(f"{pattern!r} can match in {len(found)} ways: make it a procedure")
+    return found  # type: ignore[return-value]
+
+
+def _shared_names(pattern: Pattern) -> set[str]:
+    names = [part.name for part in parts(pattern) if isinstance(part, Variable)]
+    return {name for name in names if names.count(name) > 1}
+
+
+def _orders(pattern: Pattern, shared: set[str]) -> Iterator[Pattern]:
+    if not isinstance(pattern, Application):
+        yield pattern
+        return
+    for args in product(*[list(_orders(arg, shared)) for arg in pattern.args]):
+        yield Application(pattern.op, args, pattern.attrs)
+        if pattern.op.commutative and _order_matters(args[0], args[1], shared):
+            yield Application(pattern.op, args[::-1], pattern.attrs)
+
+
+def _order_matters(a: Pattern, b: Pattern, shared: set[str]) -> bool:
+    if top(b) is CONST or same(a, b):
+        return False
+    if top(a) is CONST:
+        raise RuleError(f"constants stand last: write {b!r} before {a!r}")
+    alike = isinstance(a, Variable) and isinstance(b, Variable) and a.sort == b.sort
+    return not (alike and not {a.name, b.name} & shared)  # type: ignore[attr-defined]
+
+
+def required(pattern: Application) -> tuple[Op | None, ...]:
+    """Return for each input the op it must have, None where any will do; `Rest` is left out."""
+    return tuple(
+        top(arg) for arg in pattern.args if not (isinstance(arg, Variable) and arg.sort == "Rest")
+    )
+
+
+# -- matching -------------------------------------------------------------------------------------
+
+
+def compile_matcher(pattern: Application) -> Matcher:
+    """Return a function that returns what the variables are bound to, or None."""
+    writer = _MatcherWriter()
+    writer.application(pattern, "n")
+    pairs = ", ".join(f"{name!r}: {place}" for name, place in writer.bound.items())
+    source = "\n    ".join(["def match(n):", *writer.lines, f"return {{{pairs}}}"])
+    scope: dict[str, Any] = {"CONST": CONST, "kind": kind, "number": number, **writer.values}
+    exec(compile(source, f"<pattern {pattern!r}>", "exec"), scope)
+    return scope["match"]  # type: ignore[no-any-return]
+
+
+class _MatcherWriter:
+    """Writes the lines of one matcher."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.bound: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+        self._count = 0
+
+    def value(self, value: Any) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return name
+
+    def need(self, test: str) -> None:
+        self.lines.append(f"if not ({test}): return None")
+
+    def bind(self, name: str, place: str, same_as: str = "{0} is {1}") -> None:
+        if name in self.bound:
+            self.need(same_as.format(place, self.bound[name]))
+        else:
+            self.bound[name] = place
+
+    def node(self, pattern: Pattern, place: str) -> None:
+        if isinstance(pattern, Application):
+            self.application(pattern, place)
+        elif isinstance(pattern, Number):
+            self.need(f"number({place}) == {self.value(pattern.value)}")
+        elif isinstance(pattern, Variable):
+            if pattern.sort in TESTS:
+                self.need(TESTS[pattern.sort].format(place))
+            self.bind(pattern.name, place)
+        else:
+            raise RuleError("what is computed stands on the right side only")
+
+    def application(self, pattern: Application, place: str) -> None:
+        self.need(f"{place}.op is {self.value(pattern.op)}")
+        for name, value in pattern.attrs.items():
+            found = f"{place}.attrs[{name!r}]"
+            if isinstance(value, Variable):
+                self.bind(value.name, found, "{0} == {1}")
+            else:
+                self.need(f"{found} == {self.value(value)}")
+        self._inputs(pattern, place)
+
+    def _inputs(self, pattern: Application, place: str) -> None:
+        *args, last = pattern.args
+        rest = isinstance(last, Variable) and last.sort == "Rest"
+        fixed = args if rest else pattern.args
+        names = [f"n{self._count + i}" for i in range(len(fixed))]
+        self._count += len(fixed)
+        self.need(f"len({place}.inputs) {'>=' if rest else '=='} {len(fixed)}")
+        targets = "".join(f"{name}, " for name in names)
+        if rest:
+            tail = f"r{self._count}"
+            self.lines.append(f"{targets}*{tail} = {place}.inputs")
+            self.bind(last.name, tail, "{0} == {1}")  # type: ignore[attr-defined]
+        else:
+            self.lines.append(f"{targets.rstrip()} = {place}.inputs")
+        for arg, name in zip(fixed, names, strict=True):
+            self.node(arg, name)
+
+
+# -- building -------------------------------------------------------------------------------------
+
+
+class NotApplicable(Exception):
+    """A computed part of a rule said None."""
+
+
+def build(pattern: Pattern, bound: Bindings, like: Node) -> Node | None:
+    """Return the node that a right side stands for, None if the rule does not apply.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    bound : dict
+        What the left side was matched with.
+    like : Node
+        The node to be replaced: gives new nodes their place in the user's program, and a number
+        that stands alone its dtype.
+    """
+    try:
+        found = _part(pattern, bound, like.where)
+    except NotApplicable:
+        return None
+    return found if isinstance(found, Node) else const(found, like.type.dtype)
+
+
+def _part(pattern: Any, bound: Bindings, where: Location | None) -> Any:
+    """Return a node, number or array for a part of a right side, or the value of an attribute."""
+    if isinstance(pattern, Variable):
+        return bound[pattern.name]
+    if isinstance(pattern, Number):
+        return pattern.value
+    if isinstance(pattern, Computed):
+        return _computed(pattern, bound)
+    if not isinstance(pattern, Application):
+        return pattern
+    args: list[Any] = []
+    for arg in pattern.args:
+        if isinstance(arg, Variable) and arg.sort == "Rest":
+            args += bound[arg.name]
+        else:
+            args.append(_part(arg, bound, where))
+    attrs = {name: _part(value, bound, where) for name, value in pattern.attrs.items()}
+    return assemble(pattern.op, tuple(args), attrs, where)
+
+
+def _computed(pattern: Computed, bound: Bindings) -> Any:
+    seen = []
+    for name in pattern.names:
+        value = bound[name]
+        seen.append(value.attrs["value"].array if name in pattern.arrays else value)
+    with np.errstate(all="ignore"):
+        found = pattern.function(*seen)
+    if found is None:
+        raise NotApplicable
+    return found
+
+
+def assemble(op: Op, args: tuple[Any, ...], attrs: dict[str, Any], where: Location | None) -> Node:
+    """Apply an op as its builder would, for a given line; numbers take the dtype beside them."""
+    inputs = _operands(args, op.name == "where") if op.kind is Kind.ELEMENTWISE else None
+    if inputs is None:
+        inputs = op.prepare(op, args, attrs)
+    frozen = Attrs(attrs) if attrs else NO_ATTRS
+    return make(op, inputs, frozen, op.infer(inputs, frozen), where)
+
+
+def _operands(args: tuple[Any, ...], choice: bool) -> tuple[Node, ...] | None:
+    """Return operands with numbers made constants; None if their dtypes differ."""
+    data = args[1:] if choice else args
+    found = {arg.type.dtype for arg in data if isinstance(arg, Node)}
+    if len(found) != 1 or (choice and not isinstance(args[0], Node)):
+        return None
+    (dtype,) = found
+    nodes = [arg if isinstance(arg, Node) else const(arg, dtype) for arg in data]
+    return (args[0], *nodes) if choice else tuple(nodes)

@@ -1,0 +1,121 @@
+"""The list of phases: the only place that orders anything, and the entrance to rewriting."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Sequence
+from functools import cache
+
+from graphc.config import config
+from graphc.errors import GraphcValueError
+from graphc.ir.node import Node
+from graphc.rewrite.canonical import Order
+from graphc.rewrite.engine import Firing, Index, Phase, Sweep
+from graphc.rewrite.rule import Rule
+from graphc.rewrite.rules import (
+    algebra,
+    collect,
+    control,
+    fold,
+    linalg,
+    logic,
+    movement,
+    reduction,
+    stability,
+)
+
+CANON = (
+    fold.RULES
+    + algebra.RULES
+    + logic.RULES
+    + control.RULES
+    + movement.RULES
+    + reduction.RULES
+    + collect.RULES
+)
+
+PIPELINE = (
+    Phase("canonical", CANON),
+    Phase("stabilise", CANON + stability.RULES),
+    Phase("specialise", CANON + linalg.RULES),
+)
+
+
+def simplify(
+    results: Sequence[Node],
+    phases: Sequence[str] | None = None,
+    frozen: Collection[Node] = (),
+    log: list[Firing] | None = None,
+) -> list[Node]:
+    """Return expressions in their normal form.
+
+    Parameters
+    ----------
+    results : sequence of Node
+    phases : sequence of str, optional
+        Names of phases of `PIPELINE`; by default all of them.
+    frozen : collection of Node
+        Nodes that are taken as leaves: they and what is below them stay as they are.
+    log : list of Firing, optional
+        Is extended by every firing.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x = T.dscalar("x")
+    >>> simplify([T.log(1 + T.exp(x)) + 0])
+    [softplus(x)]
+    """
+    log = [] if log is None else log
+    frozen = frozenset(frozen)
+    order = Order()
+    settled: set[Node] = set()
+    before: tuple[str, ...] = ()
+    results = list(results)
+    for phase in _chosen(phases):
+        rules, added = _indices(phase, before, config.strict_math)
+        sweep = Sweep(phase.name, rules, added, settled, order, log)
+        results = sweep.run(results, frozen)
+        settled = set(sweep.done.values())
+        before = (*before, phase.name)
+    return results
+
+
+def _chosen(names: Sequence[str] | None) -> list[Phase]:
+    known = [phase.name for phase in PIPELINE]
+    if unknown := set(names or ()) - set(known):
+        raise GraphcValueError(f"no phase {', '.join(sorted(unknown))}; there are {known}")
+    return [phase for phase in PIPELINE if names is None or phase.name in names]
+
+
+@cache
+def _indices(phase: Phase, before: tuple[str, ...], strict: bool) -> tuple[Index, Index]:
+    """Return all rules of a phase by op, and those that the last phase before it did not have."""
+    earlier: frozenset[Rule] = frozenset()
+    if before:
+        earlier = frozenset(next(p.rules for p in PIPELINE if p.name == before[-1]))
+    return phase.index(strict, frozenset()), phase.index(strict, earlier)
+
+
+_sizes: weakref.WeakKeyDictionary[Node, Node | None] = weakref.WeakKeyDictionary()
+
+
+def simplify_size(node: Node) -> Node:
+    """Return the normal form of a size: the canonical phase on one scalar, remembered.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> from graphc.ir.shapes import sizes
+    >>> n = sizes(T.dvector("x"))[0]
+    >>> simplify_size(n + 1 - 1) is n
+    True
+    """
+    if not node.inputs:
+        return node
+    known = _sizes.get(node, node)
+    if known is not node:
+        return node if known is None else known
+    (found,) = simplify([node], phases=("canonical",))
+    _sizes[node] = None if found is node else found
+    return found

@@ -1,0 +1,349 @@
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+"""Views of views, views of constants and broadcasts.
+
+Broadcasts move outwards, to where they are a view of a smaller result, or vanish into an operand
+that has the full size. Transpositions stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.ir.node import Node, make
+from graphc.ir.op import OPS, Kind
+from graphc.ir.shapes import Dim, add, as_dim, mul, sizes
+from graphc.ops.movement import (
+    dimshuffle,
+    expand,
+    join,
+    join_offsets,
+    make_vector,
+    slice_axes,
+)
+from graphc.rewrite.pattern import Attr, Rest, compute, raw
+from graphc.rewrite.rule import procedure, rule, table, uses
+
+_EXPAND, _DIMSHUFFLE, _JOIN = OPS["expand"], OPS["dimshuffle"], OPS["join"]
+shuffle, broadcast, shape_as = raw("dimshuffle"), raw("expand"), raw("reshape")
+
+
+def same_size(a: Dim, b: Dim) -> bool:
+    """Tell whether two sizes are known to be equal."""
+    return a is b or (isinstance(a, int) and isinstance(b, int) and a == b)
+
+
+def same_sizes(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+    """Tell whether two shapes are known to be equal."""
+    return len(a) == len(b) and all(map(same_size, a, b))
+
+
+# -- dimshuffle -----------------------------------------------------------------------------------
+
+
+@rule
+def dimshuffle_dimshuffle(x, p: Attr, q: Attr):
+    """Two rearrangements of axes are one."""
+    return (
+        shuffle(shuffle(x, pattern=p), pattern=q),
+        shuffle(x, pattern=compute(lambda p, q: tuple(-1 if i < 0 else p[i] for i in q))),
+    )
+
+
+@procedure("dimshuffle")
+def dimshuffle_identity(node: Node) -> Node | None:
+    """Axes in their own order need no rearrangement, and a scalar is broadcast instead.
+
+    Ends, as a dimshuffle goes.
+    """
+    (x,) = node.inputs
+    if not x.type.ndim:
+        return expand(x, (1,) * node.type.ndim) if node.type.ndim else x
+    return x if node.attrs["pattern"] == tuple(range(x.type.ndim)) else None
+
+
+@procedure("dimshuffle", when=uses("expand"))
+def dimshuffle_expand(node: Node) -> Node | None:
+    """Broadcasts move outwards, where they vanish into other operands.
+
+    Ends, as a dimshuffle moves inwards past an expand, and neither is made anew.
+    """
+    x = node.inputs[0].inputs[0]
+    pattern = node.attrs["pattern"]
+    if not x.type.ndim:
+        return expand(x, sizes(node))  # type: ignore[no-any-return]
+    if any(x.type.shape[axis] != 1 for axis in range(x.type.ndim) if axis not in pattern):
+        return None
+    return expand(dimshuffle(x, pattern), sizes(node))  # type: ignore[no-any-return]
+
+
+# -- expand ---------------------------------------------------------------------------------------
+
+
+@rule
+def expand_expand(x, s: Rest, t: Rest):
+    """A broadcast to the final sizes needs no stop in between."""
+    return broadcast(broadcast(x, s), t), broadcast(x, t)
+
+
+@procedure("expand")
+def expand_nothing(node: Node) -> Node | None:
+    """A broadcast that repeats nothing is the operand itself.
+
+    Ends, as an expand goes.
+    """
+    x = node.inputs[0]
+    own, wanted = x.type.shape, node.type.shape
+    if x.type.ndim != node.type.ndim:
+        return None
+    kept = all(a != 1 or b == 1 for a, b in zip(own, wanted, strict=True))
+    return x if kept and x.type is node.type else None
+
+
+@procedure(Kind.ELEMENTWISE, when=uses("expand"))
+def elementwise_expand(node: Node) -> Node | None:
+    """What is repeated is computed once, or broadcasts against an operand of full size for nothing.
+
+    Ends, as expands move outwards or go.
+    """
+    inputs = tuple(
+        child.inputs[0] if child.op is _EXPAND and _broadcasts(child) else child
+        for child in node.inputs
+    )
+    rank = max(child.type.ndim for child in inputs)
+    if inputs == node.inputs or any(child.type.ndim not in (0, rank) for child in inputs):
+        return None
+    return make(node.op, inputs, node.attrs, node.op.infer(inputs, node.attrs), node.where)
+
+
+def _broadcasts(node: Node) -> bool:
+    """Tell whether an expand only repeats axes of known size 1, or a scalar."""
+    own = node.inputs[0].type.shape
+    return not own or all(a == 1 or a == b for a, b in zip(own, node.type.shape, strict=True))
+
+
+@procedure("fill")
+def fill_is_expand(node: Node) -> Node | None:
+    """Only the sizes of the first operand are needed, and those come from the inputs.
+
+    Ends, as a fill goes.
+    """
+    return expand(node.inputs[1], sizes(node.inputs[0]))  # type: ignore[no-any-return]
+
+
+# -- dimshuffle of elementwise --------------------------------------------------------------------
+
+
+@procedure(Kind.ELEMENTWISE, when=uses("dimshuffle"))
+def elementwise_dimshuffle(node: Node) -> Node | None:
+    """New axes of size 1 move outwards past what is computed of one array and scalars.
+
+    Then ``log(sum(..., keepdims=True))`` is seen as ``log(sum(...))``. Ends, as dimshuffles move
+    outwards.
+    """
+    arrays = [child for child in node.inputs if child.type.ndim]
+    pattern = arrays[0].attrs.get("pattern", ()) if arrays else ()
+    if any(c.op is not _DIMSHUFFLE or c.attrs["pattern"] != pattern for c in arrays):
+        return None
+    kept = [axis for axis in pattern if axis >= 0]
+    if kept != sorted(kept):
+        return None  # a transposition: fused code reads it in place
+    inputs = tuple(c.inputs[0] if c.type.ndim else c for c in node.inputs)
+    if len({c.type.ndim for c in inputs} - {0}) > 1:
+        return None
+    inner = make(node.op, inputs, node.attrs, node.op.infer(inputs, node.attrs), node.where)
+    if not inner.type.ndim:
+        return inner
+    return dimshuffle(inner, pattern)  # type: ignore[no-any-return]
+
+
+# -- reshape --------------------------------------------------------------------------------------
+
+
+@rule
+def reshape_reshape(x, s: Rest, t: Rest):
+    """Of two reshapes the second one alone decides."""
+    return shape_as(shape_as(x, s), t), shape_as(x, t)
+
+
+@procedure("reshape")
+def reshape_is_dimshuffle(node: Node) -> Node | None:
+    """A reshape that only adds and drops axes of size 1 is a view, whatever the strides.
+
+    Ends, as a reshape goes.
+    """
+    x = node.inputs[0]
+    if x.op is _EXPAND and not x.inputs[0].type.ndim:
+        return expand(x.inputs[0], sizes(node))  # type: ignore[no-any-return]
+    kept = [i for i, size in enumerate(sizes(x)) if not same_size(size, 1)]
+    shown = [i for i, size in enumerate(sizes(node)) if not same_size(size, 1)]
+    if any(x.type.shape[i] != 1 for i in range(x.type.ndim) if i not in kept):
+        return None
+    if not same_sizes([sizes(x)[i] for i in kept], [sizes(node)[i] for i in shown]):
+        return None
+    source = dict(zip(shown, kept, strict=True))
+    return dimshuffle(x, [source.get(i, -1) for i in range(node.type.ndim)])  # type: ignore[no-any-return]
+
+
+# -- slices ---------------------------------------------------------------------------------------
+
+
+class Slice:
+    """A slice node taken apart: axis to (start, size, step)."""
+
+    def __init__(self, node: Node) -> None:
+        axes, steps = node.attrs["axes"], node.attrs["steps"]
+        count = len(axes)
+        self.x, *bounds = node.inputs
+        self.axes = {
+            axis: (as_dim(start), as_dim(size), step)
+            for axis, start, size, step in zip(
+                axes, bounds[:count], bounds[count:], steps, strict=True
+            )
+        }
+
+    def build(self, x: Node, axes: dict[int, tuple[Dim, Dim, int]]) -> Node:
+        """Return a slice of x; x itself if nothing is cut."""
+        if not axes:
+            return x
+        starts, lengths, steps = zip(*[axes[axis] for axis in sorted(axes)], strict=True)
+        return slice_axes(x, sorted(axes), starts, lengths, steps)  # type: ignore[no-any-return]
+
+
+@procedure("slice")
+def slice_everything(node: Node) -> Node | None:
+    """A slice that takes a whole axis in order is not needed on it.
+
+    Ends, as there are fewer sliced axes.
+    """
+    cut = Slice(node)
+    own = sizes(cut.x)
+    axes = {
+        axis: (start, size, step)
+        for axis, (start, size, step) in cut.axes.items()
+        if not (same_size(start, 0) and step == 1 and same_size(size, own[axis]))
+    }
+    return None if len(axes) == len(cut.axes) else cut.build(cut.x, axes)
+
+
+@procedure("slice", when=uses("slice"))
+def slice_slice(node: Node) -> Node | None:
+    """A slice of a slice is one slice.
+
+    Ends, as a slice goes.
+    """
+    outer, inner = Slice(node), Slice(node.inputs[0])
+    axes = dict(inner.axes)
+    for axis, (start, size, step) in outer.axes.items():
+        if axis in axes:
+            first, _, stride = axes[axis]
+            axes[axis] = (add(first, mul(start, stride)), size, step * stride)
+        else:
+            axes[axis] = (start, size, step)
+    return inner.build(inner.x, axes)
+
+
+@procedure("slice", when=uses("expand"))
+def slice_expand(node: Node) -> Node | None:
+    """A part of what is repeated is repeated less often.
+
+    Ends, as a slice goes, or is on fewer axes.
+    """
+    cut = Slice(node)
+    x = cut.x.inputs[0]
+    if not x.type.ndim:
+        return expand(x, sizes(node))  # type: ignore[no-any-return]
+    axes = {axis: one for axis, one in cut.axes.items() if x.type.shape[axis] != 1}
+    if len(axes) == len(cut.axes):
+        return None
+    return expand(cut.build(x, axes), sizes(node))  # type: ignore[no-any-return]
+
+
+@procedure("slice", when=uses("make_vector"))
+def slice_of_vector(node: Node) -> Node | None:
+    """Part of a vector of known scalars is a vector of fewer of them.
+
+    Ends, as a slice goes.
+    """
+    vector = node.inputs[0]
+    start, size, step = Slice(node).axes[0]
+    if not isinstance(start, int) or not isinstance(size, int) or not size:
+        return None
+    return make_vector(*[vector.inputs[start + i * step] for i in range(size)])  # type: ignore[no-any-return]
+
+
+@procedure("dimshuffle", when=uses("make_vector"))
+def only_element(node: Node) -> Node | None:
+    """The element of a vector of one scalar is that scalar.
+
+    Ends, as a view goes.
+    """
+    scalars = node.inputs[0].inputs
+    if len(scalars) != 1:
+        return None
+    return scalars[0] if not node.type.ndim else expand(scalars[0], (1,) * node.type.ndim)
+
+
+@procedure("slice", when=uses("join"))
+def slice_join(node: Node) -> Node | None:
+    """A part that lies within one of the joined arrays is a part of that array.
+
+    Ends, as a join goes.
+    """
+    cut = Slice(node)
+    axis = cut.x.attrs["axis"]
+    if axis not in cut.axes:
+        return None
+    start, size, step = cut.axes[axis]
+    offsets = join_offsets(cut.x)
+    for part, low, high in zip(cut.x.inputs, offsets, offsets[1:], strict=False):
+        inside = _start_inside(start, size, step, low, high, sizes(part)[axis])
+        if inside is not None:
+            return cut.build(part, {**cut.axes, axis: (inside, size, step)})
+    return None
+
+
+def _start_inside(start: Dim, size: Dim, step: int, low: Dim, high: Dim, length: Dim) -> Dim | None:
+    """Return where a slice starts in the part of a join between two offsets, None if outside."""
+    if same_size(start, low) and step == 1 and same_size(size, length):
+        return 0
+    known = isinstance(start, int) and isinstance(size, int) and size > 0
+    if known and isinstance(low, int) and isinstance(high, int):
+        last = start + (size - 1) * step
+        if low <= start < high and low <= last < high:
+            return start - low
+    return None
+
+
+@procedure("slice", when=uses("put"))
+def slice_put(node: Node) -> Node | None:
+    """What was put into a slice is found there.
+
+    Ends, as a slice goes.
+    """
+    placed = node.inputs[0]
+    _, value, *starts = placed.inputs
+    same = all(node.attrs[name] == placed.attrs[name] for name in ("axes", "steps"))
+    count = len(starts)
+    if not same or node.inputs[1 : 1 + count] != tuple(starts):
+        return None
+    return value if same_sizes(sizes(value), sizes(node)) else None
+
+
+# -- join -----------------------------------------------------------------------------------------
+
+
+@procedure("join", when=lambda children: len(children) == 1 or _JOIN in children)
+def join_join(node: Node) -> Node | None:
+    """Joins along one axis are one join, and one array alone needs none.
+
+    Ends, as there are fewer joins.
+    """
+    axis = node.attrs["axis"]
+    parts: list[Node] = []
+    for child in node.inputs:
+        inner = child.op is _JOIN and child.attrs["axis"] == axis
+        parts += child.inputs if inner else [child]
+    return None if len(parts) == len(node.inputs) > 1 else join(axis, parts)
+
+
+RULES = table(globals())
