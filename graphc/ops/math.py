@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.ir.node import Node
 from graphc.ir.op import POSITIVE, REALS, Domain, Trait, Vjp
-from graphc.ops.elementwise import abs_, maximum, minimum, neg, sqr
+from graphc.ops.elementwise import maximum, minimum, sqr
 from graphc.ops.family import Builder, elementwise, floats
 
 
@@ -71,6 +71,15 @@ def _expand_sigmoid(x: Node) -> Node:
     return e / (e + 1)  # type: ignore[no-any-return]
 
 
+_LARGEST_EXPONENT = {"float16": 11.0, "float32": 88.0, "float64": 700.0}
+"""An exponent whose exponential is finite, and whose softplus is itself to rounding."""
+
+
+def _expand_softplus(x: Node) -> Node:
+    # where the exponent is cut off, x itself is larger than what comes out, and right
+    return maximum(log1p(exp(minimum(x, _LARGEST_EXPONENT[x.type.dtype]))), x)  # type: ignore[no-any-return]
+
+
 def _exp_up_to_one(x: Node) -> Node:
     return exp(minimum(x, 0))  # type: ignore[no-any-return]
 
@@ -104,7 +113,7 @@ softplus = elementwise(
     dtype=floats,
     numpy="",
     opencl="softplus({0})",
-    expand=lambda x: maximum(x, 0) + log1p(exp(neg(abs_(x)))),
+    expand=_expand_softplus,
     expand_mirrored=lambda x: maximum(x, 0) + log1p(_decay(x)),
     vjp=lambda g, out, x: [g * sigmoid(x)],
     weight=22,

@@ -30,6 +30,7 @@ class NumpyBackend:
 
     def __init__(self) -> None:
         self._temporaries: list[Buffer] = []
+        self._constants: dict[str, str] = {}
         self._scratch: dict[tuple[Space, str], list[str]] = {}
 
     # -- binding --
@@ -75,7 +76,7 @@ class NumpyBackend:
     def launch(self, host: HostFunction, step: Launch, place: int) -> None:
         """Write a kernel for a group and the lines that run it."""
         group = step.group
-        kernel = write_kernel(host.kernels, f"k{place}", step, host.program)
+        kernel = write_kernel(host.kernels, f"k{place}", step, host.program, self._constants)
         folded = {child for node in group.reductions for child in node.inputs}
         arguments = [self._group_input(host, n, n in folded) for n in kernel.parameters]
         arguments += [host.stored(node) for node in kernel.stores]
@@ -249,7 +250,8 @@ class NumpyBackend:
     def preamble(self, host: HostFunction, module: Writer, text: str) -> None:
         """Write imports, and stand-ins for what graphc binds: checks and shared variables."""
         module.line("import numpy as np")
-        from_numpy = [name for name in ("inf", "nan", "ndarray") if _mentions(text, name)]
+        known = text + " ".join(self._constants.values())
+        from_numpy = [name for name in ("inf", "nan", "ndarray") if _mentions(known, name)]
         if from_numpy:
             module.line(f"from numpy import {', '.join(from_numpy)}")
         helpers = [name for name in runtime.__all__ if _mentions(text, name)]
@@ -265,6 +267,8 @@ class NumpyBackend:
         for dtype in _DTYPES:
             if _mentions(text.replace(f"np.{dtype}", ""), dtype):
                 module.line(f"{dtype} = np.dtype('{dtype}')")
+        for name, value in self._constants.items():
+            module.line(f"{name} = {value}")
         for node in checked:
             name, kind = host.names[node], node.type
             module.line(f"check_{name} = argument({name!r}, {kind.dtype!r}, {kind.shape})")

@@ -65,8 +65,13 @@ class _Slots:
 _UNSAFE = ("where",)  # written in two statements, so never over their own operands
 
 
-def write_kernel(writer: Writer, name: str, step: Launch, program: Program) -> Kernel:
-    """Write the function of a group, and return how to call it."""
+def write_kernel(
+    writer: Writer, name: str, step: Launch, program: Program, constants: dict[str, str]
+) -> Kernel:
+    """Write the function of a group, and return how to call it.
+
+    ``constants`` collects the definitions of the numbers it uses, by name.
+    """
     group = step.group
     stores = [node for node in group.outputs if not is_scalar(node)]
     stores.sort(key=lambda node: node.op.kind is Kind.REDUCE)  # folds last: see Tiled
@@ -77,7 +82,7 @@ def write_kernel(writer: Writer, name: str, step: Launch, program: Program) -> K
     for node in arrays:
         names.give(node, "x")
     outs = {node: names.fresh("o") for node in stores}
-    body, slots = _statements(group, names, outs, program)
+    body, slots = _statements(group, names, outs, program, constants)
     kernel.scratch = [dtype for _, dtype in slots.made]
     used = [names[node] for node in arrays] + [outs[node] for node in stores]
     used += [scratch for scratch, _ in slots.made]
@@ -91,8 +96,21 @@ def write_kernel(writer: Writer, name: str, step: Launch, program: Program) -> K
     return kernel
 
 
+def _constant(value: bool | int | float, dtype: str, constants: dict[str, str]) -> str:
+    """Return the name of a number as a 0-d array, which a small operation takes faster."""
+    text = scalars.literal(value).strip("()")
+    short = text.removesuffix(".0").replace("-", "m").replace("+", "").replace(".", "_")
+    name = f"c_{short}" if dtype == "float64" else f"c_{short}_{dtype}"
+    constants[name] = f"np.array({text})" if dtype == "float64" else f"np.array({text}, '{dtype}')"
+    return name
+
+
 def _statements(
-    group: Group, names: Names, outs: dict[Node, str], program: Program
+    group: Group,
+    names: Names,
+    outs: dict[Node, str],
+    program: Program,
+    constants: dict[str, str],
 ) -> tuple[Writer, _Slots]:
     last = _last_reads(group)
     place = {node: i for i, node in enumerate(group.members)}
@@ -109,7 +127,7 @@ def _statements(
     slots = _Slots(names, free, {}, [], lent)
     body = Writer()
     for i, node in enumerate(group.members):
-        operands = [_operand(child, names, slots) for child in node.inputs]
+        operands = [_operand(child, names, slots, constants) for child in node.inputs]
         dying = [n for n in dict.fromkeys(node.inputs) if n in slots.held and last[n] == i]
         dying = [n for n in dying if n not in outs and n.op.kind is Kind.ELEMENTWISE]
         if node.op.name not in _UNSAFE:
@@ -135,10 +153,10 @@ def _may_lend(node: Node, program: Program, reused: set[int]) -> bool:
     return buffer is not None and buffer.role is not Role.IN_PLACE and buffer.id not in reused
 
 
-def _operand(node: Node, names: Names, slots: _Slots) -> str:
+def _operand(node: Node, names: Names, slots: _Slots, constants: dict[str, str]) -> str:
     value = number(node)
     if value is not None:
-        return scalars.literal(value)
+        return _constant(value, node.type.dtype, constants)
     return slots.held.get(node) or names[node]
 
 
