@@ -21,6 +21,7 @@ from graphc.rewrite.rules import (
     logic,
     movement,
     reduction,
+    scaling,
     stability,
 )
 
@@ -37,7 +38,7 @@ CANON = (
 PIPELINE = (
     Phase("canonical", CANON),
     Phase("stabilise", CANON + stability.RULES),
-    Phase("specialise", CANON + linalg.RULES),
+    Phase("specialise", CANON + linalg.RULES + scaling.RULES),
 )
 
 

@@ -447,6 +447,18 @@ def minimum_neg(x: Float, y: Float):
 
 
 @rule
+def maximum_neg_const(x: Float, c: Const):
+    """The larger of -x and c is the negative of the smaller of x and -c; signs move outwards."""
+    return maximum(-x, c), -minimum(x, compute(lambda c: 0 - c))  # 0 - 0.0 is 0.0, not -0.0
+
+
+@rule
+def minimum_neg_const(x: Float, c: Const):
+    """The smaller of -x and c is the negative of the larger of x and -c; signs move outwards."""
+    return minimum(-x, c), -maximum(x, compute(lambda c: 0 - c))
+
+
+@rule
 def maximum_of_opposites(x: Float):
     """The larger of x and -x is the absolute value."""
     return maximum(x, -x), abs_(x)

@@ -1,0 +1,76 @@
+"""Scalars that multiply or divide arrays: outwards, together, and out of sums.
+
+An array is then scaled once, after what is computed on it, and scalars are combined before they
+meet an array.
+"""
+
+from __future__ import annotations
+
+from graphc.ir import dtypes
+from graphc.ir.node import CONST, Node
+from graphc.ir.op import OPS, Op
+from graphc.ops.elementwise import mul, true_div
+from graphc.rewrite.rule import procedure, table, uses
+
+_MUL, _DIV = OPS["mul"], OPS["true_div"]
+_ROUNDS = "rounding may differ in the last digits, and products do not overflow"
+
+
+def scaled(node: Node) -> tuple[Node, Op, Node] | None:
+    """Return an array, an op and a scalar if a node is the array multiplied or divided by it.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x, c = T.dvector("x"), T.dscalar("c")
+    >>> scaled(x / c), scaled(x * x)
+    ((x, true_div, c), None)
+    """
+    if node.op not in (_MUL, _DIV) or not node.type.ndim or dtypes.is_discrete(node.type.dtype):
+        return None
+    x, c = node.inputs
+    if node.op is _MUL and not x.type.ndim:
+        x, c = c, x
+    return (x, node.op, c) if x.type.ndim and not c.type.ndim else None
+
+
+def _apply(op: Op, x: Node, c: Node) -> Node:
+    result: Node = (mul if op is _MUL else true_div)(x, c)
+    return result
+
+
+@procedure("mul", when=uses("mul", "true_div"), assumes=_ROUNDS)
+def scalars_outwards(node: Node) -> Node | None:
+    """An array is scaled after it was multiplied, and by all its scalars at once.
+
+    Ends, as a scalar moves up past a product each time.
+    """
+    if dtypes.is_discrete(node.type.dtype):
+        return None
+    for inner, other in (node.inputs, node.inputs[::-1]):
+        found = scaled(inner)
+        if found is None:
+            continue
+        x, op, c = found
+        if other.type.ndim:
+            return _apply(op, x * other, c) if other.type.ndim == x.type.ndim else None
+        if other.op is not CONST or c.op is not CONST:  # two constants are folded elsewhere
+            return x * _apply(op, other, c)
+    return None
+
+
+@procedure("add", "sub", when=uses("mul", "true_div"), assumes=_ROUNDS)
+def common_scalar(node: Node) -> Node | None:
+    """Two terms with a common scalar factor or divisor are scaled once, after they are added.
+
+    Ends, as there is one product or quotient less.
+    """
+    first, second = map(scaled, node.inputs)
+    if first is None or second is None or first[1:] != second[1:]:
+        return None
+    x, op, c = first
+    combined = x + second[0] if node.op.name == "add" else x - second[0]
+    return _apply(op, combined, c)
+
+
+RULES = table(globals())
