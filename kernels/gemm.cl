@@ -33,7 +33,7 @@
 #define V 8
 #define VT float8
 #define MR 4
-#define NV 2
+#define NV 3
 #define MC 120
 #define NC 96
 #define KC 256

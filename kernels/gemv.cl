@@ -115,8 +115,17 @@ kernel void gemv_columns(global const T *a, global const T *x, global T *y, cons
     a += a_offset;
 #if WIDTH > 1
     if (end - i0 == WIDTH) {
-        VT sum = 0;
-        for (long p = first; p < last; ++p) sum += LOAD(a + i0 + p * a_col) * x[p * x_step];
+        VT s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        global const T *left = a + i0;
+        long p = first;
+        for (; p + 4 <= last; p += 4) {
+            s0 += LOAD(left + p * a_col) * x[p * x_step];
+            s1 += LOAD(left + (p + 1) * a_col) * x[(p + 1) * x_step];
+            s2 += LOAD(left + (p + 2) * a_col) * x[(p + 2) * x_step];
+            s3 += LOAD(left + (p + 3) * a_col) * x[(p + 3) * x_step];
+        }
+        for (; p < last; ++p) s0 += LOAD(left + p * a_col) * x[p * x_step];
+        VT sum = (s0 + s1) + (s2 + s3);
         if (final) sum *= alpha;
         if (step == 1) {
             if (final && beta != 0) sum += beta * LOAD(out + i0);

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Up to this size an array is copied on the host first, so that sending it need not wait.
 SMALL_COPY = 1 << 16
 MOST_IN_FLIGHT = 512
+LOG_LINES = 20
 Array = NDArray[Any]
 
 _open: dict[tuple[int, int], Device] = {}
@@ -370,5 +371,12 @@ class Device:
                 return module.Program(self.context, source).build(list(options))
             except module.Error as error:
                 raise DeviceError(
-                    f"a kernel does not build on {self.info.label}\n{error}"
+                    f"a kernel does not build on {self.info.label}\n{_log(str(error))}"
                 ) from error
+
+
+def _log(text: str) -> str:
+    """Shorten a compiler's output: after the first errors the others say little."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    rest = len(lines) - LOG_LINES
+    return "\n".join([*lines[:LOG_LINES], *([f"... {rest} more lines"] if rest > 0 else [])])

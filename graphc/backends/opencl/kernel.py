@@ -118,6 +118,7 @@ class Kernel:
         return self._handle.get_work_group_info(field, self._queue.device)
 
 
+CPU_GROUP = 64
 C_TYPES = {
     "bool": "uchar",
     "int8": "char",
@@ -151,6 +152,20 @@ def c_type(device: Device, dtype: DTypeLike) -> str:
     if name not in C_TYPES:
         raise DeviceError(f"OpenCL backend: arrays of {name} are not supported")
     return C_TYPES[name]
+
+
+def cpu_group(items: int, compute_units: int) -> int:
+    """Return a work-group size for a kernel without barriers on a CPU.
+
+    PoCL, left to choose, puts a few hundred work-items into one group, and so on one core. It
+    compiles a kernel anew for each size of group, so there are just two.
+
+    Examples
+    --------
+    >>> cpu_group(489, 2), cpu_group(100_000, 2)
+    (1, 64)
+    """
+    return CPU_GROUP if items >= 4 * CPU_GROUP * compute_units else 1
 
 
 def round_up(size: int, step: int) -> int:

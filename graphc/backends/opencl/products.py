@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from graphc.backends.opencl.device import Device
-from graphc.backends.opencl.kernel import Kernel, c_type, round_up
+from graphc.backends.opencl.kernel import Kernel, c_type, cpu_group, round_up
 from graphc.backends.opencl.kernel_files import read
 from graphc.errors import NotSupportedError, ShapeError
 
@@ -29,7 +29,7 @@ LONGS = {"gemm": 15, "gemv_rows": 9, "gemv_columns": 9, "gemv_finish": 6, "outer
 # Of the element's type, and then of type long again.
 REAL_AND_LONG = {"gemv_rows": 2, "gemv_columns": 2}
 # Measured on PoCL: rows of C, vectors of C, and the cut of m, n and k for a work-item.
-CPU_TILE = {"MR": 4, "NV": 2, "MC": 120, "NC": 96, "KC": 256}
+CPU_TILE = {"MR": 4, "NV": 3, "MC": 120, "NC": 96, "KC": 256}
 GPU_TILE = {"TM": 64, "TN": 64, "TK": 16, "RM": 4, "RN": 4}
 GPU_GROUP = 128
 PART = 8192
@@ -190,11 +190,8 @@ def gemv(
         *(a.buffer, x.buffer, parts, a.rows, a.cols, a.offset, a.row_stride, a.col_stride),
         *(x.offset, x.step, y.offset, y.step, alpha, beta, splits, chunk),
     )
-    if by_columns:
-        kernel.launch((-(-a.rows // _width(device, dtype)) * splits,))
-    else:
-        group = _gemv_group(device)
-        kernel.launch((a.rows * splits * group,), (group,) if group > 1 else None)
+    items = (-(-a.rows // _width(device, dtype)) if by_columns else a.rows) * splits
+    kernel.launch(*_gemv_sizes(device, items, by_columns))
     if splits > 1:
         strides = (1, a.rows) if by_columns else (splits, 1)
         finish = _kernel(device, dtype, "gemv_finish")
@@ -337,6 +334,16 @@ def _gemv_parts(
     splits = max(1, min(-(-wanted // items), -(-a.cols // (PART if not by_columns else 64))))
     chunk = round_up(-(-a.cols // splits), 64)
     return max(1, -(-a.cols // chunk)), chunk
+
+
+def _gemv_sizes(
+    device: Device, items: int, by_columns: bool
+) -> tuple[tuple[int], tuple[int] | None]:
+    if device.info.kind == "cpu":
+        local = cpu_group(items, device.limits.compute_units)
+        return (round_up(items, local),), (local,)
+    group = 1 if by_columns else _gemv_group(device)
+    return (items * group,), (group,) if group > 1 else None
 
 
 def _gemv_group(device: Device) -> int:

@@ -19,6 +19,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from graphc.backends.opencl.choice import DeviceInfo
+from graphc.backends.opencl.kernel import cpu_group, round_up
 from graphc.backends.opencl.kernel_files import read
 from graphc.errors import InternalError
 
@@ -87,12 +88,16 @@ class Fold:
 
 
 class Split(NamedTuple):
-    """How a reduction is cut: parts of the reduced axis, their length, work-group, global size."""
+    """How a reduction is cut: parts of the reduced axis, their length, and how to launch it.
+
+    `group` is for the macro GROUP, the width of the tree; `local_size` may be larger without one.
+    """
 
     splits: int
     chunk: int
     group: int
     global_size: int
+    local_size: int | None
 
 
 def split_rows(device: DeviceInfo, rows: int, length: int, width: int = 1) -> Split:
@@ -117,7 +122,7 @@ def split_rows(device: DeviceInfo, rows: int, length: int, width: int = 1) -> Sp
     >>> limits = Limits(True, 1024, 4096, (4096,), 2, 1, 1, 1, 1, True, 32)
     >>> cpu = DeviceInfo((0, 0), "PoCL", "cpu", "", "", "", "cpu", 0, limits)
     >>> split_rows(cpu, 1, 100_000, 4)
-    Split(splits=13, chunk=7696, group=1, global_size=13)
+    Split(splits=13, chunk=7696, group=1, global_size=13, local_size=1)
     """
     group = _group(device, length)
     if group == 1:
@@ -127,7 +132,7 @@ def split_rows(device: DeviceInfo, rows: int, length: int, width: int = 1) -> Sp
         splits = _clamp(wanted, MOST_PARTS // 4)
     chunk = _chunk(length, splits, group * width)
     splits = _clamp(-(-length // chunk), splits)
-    return Split(splits, chunk, group, rows * splits * group)
+    return Split(splits, chunk, group, *_launch(device, rows * splits, group))
 
 
 def split_columns(device: DeviceInfo, outer: int, length: int, inner: int, width: int = 1) -> Split:
@@ -153,7 +158,7 @@ def split_columns(device: DeviceInfo, outer: int, length: int, inner: int, width
     splits = _clamp(wanted, 256)
     chunk = _chunk(length, splits, 1)
     splits = _clamp(-(-length // chunk), splits)
-    return Split(splits, chunk, 1, splits * outer * blocks)
+    return Split(splits, chunk, 1, *_launch(device, splits * outer * blocks, 1))
 
 
 def write_rows(
@@ -338,6 +343,13 @@ def _group(device: DeviceInfo, length: int) -> int:
     while group < min(length, GPU_GROUP, device.limits.work_group_size):
         group *= 2
     return group if group <= device.limits.work_group_size else 1
+
+
+def _launch(device: DeviceInfo, items: int, group: int) -> tuple[int, int | None]:
+    if device.kind == "cpu":
+        local = cpu_group(items, device.limits.compute_units)
+        return round_up(items, local), local
+    return items * group, group if group > 1 else None
 
 
 def _clamp(count: int, most: int) -> int:

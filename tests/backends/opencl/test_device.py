@@ -184,6 +184,9 @@ def test_build_error_has_the_log(device: Device) -> None:
     with pytest.raises(DeviceError, match="does not build") as caught:
         device.build("kernel void broken(global float *x) { x[0] = undeclared_name; }")
     assert "undeclared_name" in str(caught.value)
+    faults = "\n".join(f"int f{k}(void) {{ return none{k}; }}" for k in range(40))
+    with pytest.raises(DeviceError, match=r"\.\.\. \d+ more lines$"):
+        device.build(faults)
 
 
 def test_compiler_warnings_are_silent(device: Device, capfd: pytest.CaptureFixture[str]) -> None:

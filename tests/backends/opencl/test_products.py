@@ -62,7 +62,7 @@ class Operand:
         return device.to_host(self.buffer, self.whole.shape, self.whole.dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(m=SIZES, n=SIZES, k=SIZES, batch=st.sampled_from([1, 1, 3]), data=st.data())
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gemm(
@@ -123,7 +123,7 @@ def test_batch_that_repeats_one_matrix(device: Device) -> None:
     np.testing.assert_array_equal(device.to_host(out, (4, 2, 2), "float32"), a @ b)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.sampled_from([1, 2, 3, 8, 31, 200]),
     cols=st.sampled_from([1, 5, 64, 999, 4000, 66_000]),

@@ -1,0 +1,1 @@
+"""Programs on OpenCL devices; loaded only when asked for, as pyopencl is."""
