@@ -123,7 +123,7 @@ def log1p_expm1(x):
     return log1p(expm1(x)), x
 
 
-@rule
+@rule(assumes="x is at least -1")
 def expm1_log1p(x):
     """The one undoes the other."""
     return expm1(log1p(x)), x
