@@ -191,6 +191,8 @@ class NumpyBackend:
         """Return what a kernel gets for an input; broadcasting is left to NumPy if it can be."""
         while not whole and node.op.name == "expand" and node not in host.program.stored:
             node = node.inputs[0]
+        if node.op is SHARED and is_scalar(node):
+            return f"{host.names[node]}_.data"  # a 0-d array, which NumPy takes faster
         return self.value(host, node)
 
     def scalar(self, host: HostFunction, node: Node) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -126,6 +127,7 @@ def _statements(
             free.setdefault(node.type.dtype, []).append(name)
     slots = _Slots(names, free, {}, [], lent)
     body = Writer()
+    products = _inner_products(group)
     for i, node in enumerate(group.members):
         operands = [_operand(child, names, slots, constants) for child in node.inputs]
         dying = [n for n in dict.fromkeys(node.inputs) if n in slots.held and last[n] == i]
@@ -134,13 +136,43 @@ def _statements(
             _release(dying, slots)
             dying = []
         if node.op.kind is Kind.REDUCE:
-            _fold(body, node, operands, outs, slots, i)
+            if node.inputs[0] in products:
+                _inner(body, node, products[node.inputs[0]], slots, i)
+            else:
+                _fold(body, node, operands, outs, slots, i)
         else:
             out = slots.take(node.type.dtype, last.get(node, i), outs.get(node))
             slots.held[node] = out
-            body.line(_template(node).format(*operands, out=out), [node])
+            if node in products:
+                products[node] = operands
+            else:
+                body.line(_template(node).format(*operands, out=out), [node])
         _release(dying, slots)
     return body, slots
+
+
+def _inner_products(group: Group) -> dict[Node, list[str]]:
+    """Return the products of vectors that come in from outside and are only summed, at once."""
+    found: dict[Node, list[str]] = {}
+    for node, user in itertools.pairwise(group.members):
+        if (
+            node.op.name in ("mul", "sqr")
+            and node.type.dtype in ("float32", "float64")
+            and node not in group.outputs
+            and all(n.type.shape == (None,) and n in group.inputs for n in node.inputs)
+            and user.op.name == "sum"
+            and is_scalar(user)
+            and user.inputs == (node,)
+            and not any(node in n.inputs for n in group.members if n is not user)
+        ):
+            found[node] = []
+    return found
+
+
+def _inner(body: Writer, node: Node, operands: list[str], slots: _Slots, i: int) -> None:
+    x, y = operands * 2 if len(operands) == 1 else operands
+    slots.held[node] = f"r{i}"
+    body.line(f"r{i} = inner({x}, {y}, {slots.held[node.inputs[0]]})", [node])
 
 
 def _last_reads(group: Group) -> dict[Node, int]:

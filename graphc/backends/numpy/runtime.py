@@ -25,6 +25,7 @@ __all__ = [
     "convert",
     "down",
     "guard_error",
+    "inner",
     "over_zero",
     "scratch",
 ]
@@ -52,6 +53,17 @@ def over_zero(x: Any, zero: Any) -> Any:
     """Return x / 0: an infinity or NaN, by the signs of both."""
     with np.errstate(all="ignore"):
         return np.divide(x, zero)
+
+
+def inner(x: np.ndarray, y: np.ndarray, space: np.ndarray) -> Any:
+    """Return the sum of x * y; ``space`` holds the product where x is long.
+
+    For short vectors BLAS is faster; for long ones it would start threads of its own.
+    """
+    if x.size <= 8192:
+        return np.dot(x, y)
+    np.multiply(x, y, space)
+    return np.add.reduce(space)
 
 
 def down(start: int, length: int, step: int) -> slice:
