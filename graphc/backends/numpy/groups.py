@@ -213,11 +213,15 @@ def _fold(
         template = f"{out} = " + scalars.without_out(template)
     slots.held[node] = out
     inner: TensorType = node.inputs[0].type
+    float_ = inner.dtype.startswith("float")
+    vector = complete and inner.ndim == 1
     text = template.format(
         *operands,
-        axes="None" if complete else (axes[0] if len(axes) == 1 else axes),
-        axis="None" if complete and inner.ndim == 1 else axes[0],
-        dtype="None" if inner.dtype.startswith("float") else repr(node.type.dtype),
+        axes="None" if complete and not vector else (axes[0] if len(axes) == 1 else axes),
+        axis="None" if vector else axes[0],
+        dtype="None" if float_ else repr(node.type.dtype),
         out=out,
     )
+    if vector:  # what is left out is NumPy's default
+        text = text.replace(", 0, None)", ")").replace(", None)", ")")
     body.line(text, [node])
