@@ -6,20 +6,22 @@ evaluator, which computes node by node as written.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from graphc.config import config
-from graphc.ir import dtypes
 from graphc.ir.node import Node, input_node
+from graphc.ir.op import Kind
 from graphc.ir.types import TensorType
 from graphc.ir.verify import refines, verify
 from graphc.ir.walk import leaves
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Phase, Sweep
-from graphc.rewrite.pipeline import PIPELINE, simplify
+from graphc.rewrite.pattern import parts
+from graphc.rewrite.pipeline import simplify
 from graphc.rewrite.rule import Rule
 from graphc.rewrite.rules import fold
 from harness import evaluate, sample
@@ -112,6 +114,44 @@ def test_the_pipeline_agrees(rule: Rule, dtype: str, rng: np.random.Generator) -
     assert simplify([after])[0] is after, f"{before!r} becomes {after!r}, and that changes again"
     given = values(before, POSITIVE, rng)
     assert_same(before, after, given, f"{before!r} becomes {after!r}")
+
+
+# -- inf, nan, zeros and extremes -----------------------------------------------------------------
+
+INF, NAN = float("inf"), float("nan")
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.5, -0.5, INF, -INF, NAN, 1e200, -1e-200]
+BETTER = {"sqrt_sqr", "log_exp"}  # finite where the left side overflows or vanishes on the way
+SCALAR = [
+    rule
+    for rule in TWO_SIDED
+    if not rule.assumes
+    and not rule.module.endswith("stability")
+    and all(part.op.kind is Kind.ELEMENTWISE for part in parts(rule.left) if hasattr(part, "op"))
+]
+
+
+@pytest.mark.parametrize("rule", SCALAR, ids=str)
+def test_a_rule_that_assumes_nothing_holds_everywhere(rule: Rule) -> None:
+    try:
+        before = left_side(rule, "float64", ())
+    except Unfit:
+        return
+    after, _ = alone(rule, before)
+    inputs = [leaf for leaf in leaves([before]) if leaf.op.name == "input"]
+    for chosen in itertools.product(SPECIAL, repeat=len(inputs)):
+        old, new = evaluate([before, after], dict(zip(inputs, map(np.float64, chosen), strict=True)))
+        if rule.name in BETTER and (old == 0 or np.isinf(old)):
+            continue
+        np.testing.assert_allclose(new, old, rtol=1e-12, err_msg=f"{rule} at {chosen}")
+
+
+def test_strict_math_leaves_assumptions_out() -> None:
+    x = input_node(TensorType("float64", (None,)), "x")
+    assert simplify([x * 0 + x])[0] is x
+    with config.set(strict_math=True):
+        log: list[Firing] = []
+        assert simplify([x * 0 + x], log=log)[0] is not x
+        assert not any(firing.rule.assumes for firing in log)
 
 
 # -- procedures -----------------------------------------------------------------------------------

@@ -228,7 +228,7 @@ def pow_half(x):
     return pow(x, 0.5), sqrt(x)
 
 
-@rule
+@rule(assumes="y is finite")
 def pow_exp(x, y):
     """A power of e ** x multiplies the exponent, which also does not overflow on the way."""
     return pow(exp(x), y), exp(x * y)

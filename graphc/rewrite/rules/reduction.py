@@ -53,13 +53,13 @@ def sum_neg(x, p: Attr):
     return ops.sum(-x, axes=p), -ops.sum(x, axes=p)
 
 
-@rule
+@rule(assumes="c is finite")
 def sum_scaled(x, c: Scalar, p: Attr):
     """A common factor is multiplied once, after the sum."""
     return ops.sum(x * c, axes=p), ops.sum(x, axes=p) * c
 
 
-@rule
+@rule(assumes="c is finite and not 0")
 def sum_divided(x, c: Scalar, p: Attr):
     """A common divisor divides once, after the sum."""
     return ops.sum(x / c, axes=p), ops.sum(x, axes=p) / c
