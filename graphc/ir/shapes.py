@@ -30,14 +30,17 @@ def sizes(node: Node) -> tuple[Dim, ...]:
 def _unsized(node: Node) -> list[Node]:
     """Return the nodes at and below ``node`` whose sizes are not known yet, inputs first."""
     order: list[Node] = []
+    seen: set[Node] = set()
     stack = [(node, False)]
     while stack:
         current, ready = stack.pop()
-        if current._sizes is not None:
-            continue
         if ready:
             order.append(current)
-        elif None in getattr(current.type, "shape", (None,)):
+            continue
+        if current._sizes is not None or current in seen:
+            continue
+        seen.add(current)
+        if None in getattr(current.type, "shape", (None,)):
             stack.append((current, True))
             stack.extend((child, False) for child in current.inputs if child._sizes is None)
         else:
