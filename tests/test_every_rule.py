@@ -30,7 +30,6 @@ from rewrite.samples import (
     ONE_SIDED,
     POSITIVE,
     PROCEDURES,
-    RULES,
     TWO_SIDED,
     Unfit,
     domain,
@@ -139,7 +138,9 @@ def test_a_rule_that_assumes_nothing_holds_everywhere(rule: Rule) -> None:
     after, _ = alone(rule, before)
     inputs = [leaf for leaf in leaves([before]) if leaf.op.name == "input"]
     for chosen in itertools.product(SPECIAL, repeat=len(inputs)):
-        old, new = evaluate([before, after], dict(zip(inputs, map(np.float64, chosen), strict=True)))
+        old, new = evaluate(
+            [before, after], dict(zip(inputs, map(np.float64, chosen), strict=True))
+        )
         if rule.name in BETTER and (old == 0 or np.isinf(old)):
             continue
         np.testing.assert_allclose(new, old, rtol=1e-12, err_msg=f"{rule} at {chosen}")

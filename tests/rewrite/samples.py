@@ -16,13 +16,12 @@ import graphc.tensor as T
 from graphc.errors import GraphcError
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, const, input_node
-from graphc.ir.op import OPS, PROBABILITY, Domain
+from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import sizes
 from graphc.ir.types import TensorType
 from graphc.ops import movement, reduce
 from graphc.ops.movement import dimshuffle, expand, fill, join, make_vector, put, slice_axes
-from graphc.rewrite.matching import assemble
-from graphc.rewrite.pattern import Application, Number, Pattern, Variable, parts
+from graphc.rewrite.pattern import Application, Number, Variable, parts
 from graphc.rewrite.pipeline import PIPELINE
 from graphc.rewrite.rule import Rule
 
