@@ -113,7 +113,7 @@ int_div = elementwise(
     2,
     dtype=numbers,
     numpy="np.floor_divide({0}, {1}, {out})",
-    opencl={"float": "floor_div({0}, {1})", "int": "floor_div({0}, {1})", "uint": "udiv({0}, {1})"},
+    opencl="floordiv({0}, {1})",
     python={"int": "{0} // {1} if {1} else 0"},
     vjp=lambda g, out, x, y: [zero_for(x), zero_for(y)],
     weight=6,
@@ -129,7 +129,7 @@ mod = elementwise(
     2,
     dtype=numbers,
     numpy="np.remainder({0}, {1}, {out})",
-    opencl={"float": "floor_mod({0}, {1})", "int": "floor_mod({0}, {1})", "uint": "umod({0}, {1})"},
+    opencl="floormod({0}, {1})",
     python={"int": "{0} % {1} if {1} else 0"},
     vjp=lambda g, out, x, y: [g, -g * int_div(x, y)],
     weight=6,
@@ -153,7 +153,7 @@ pow = elementwise(
     2,
     dtype=numbers,
     numpy="np.power({0}, {1}, {out})",
-    opencl={"float": "pow({0}, {1})", "int": "int_pow({0}, {1})", "uint": "int_pow({0}, {1})"},
+    opencl="power({0}, {1})",
     vjp=_pow_vjp,
     weight=20,
     reference=np.power,
@@ -182,7 +182,7 @@ abs_ = elementwise(
     "abs",
     1,
     numpy="np.absolute({0}, {out})",
-    opencl={"float": "fabs({0})", "int": "int_abs({0})", "uint": "{0}", "bool": "{0}"},
+    opencl={"float": "fabs({0})", "int": "as_{T}(abs({0}))", "uint": "{0}", "bool": "{0}"},
     python="abs({0})",
     vjp=lambda g, out, x: [g * sgn(x)],
     traits=(Trait.IDEMPOTENT,),
@@ -198,7 +198,7 @@ sgn: Builder = elementwise(
     1,
     dtype=numbers,
     numpy="np.sign({0}, {out})",
-    opencl={"float": "sgn({0})", "int": "sgn({0})", "uint": "({T})({0} != 0)"},
+    opencl="sgn({0})",
     vjp=lambda g, out, x: [zero_for(x)],
     traits=(Trait.IDEMPOTENT, Trait.MONOTONE),
     weight=2,
@@ -218,7 +218,7 @@ maximum = elementwise(
     2,
     numpy="np.maximum({0}, {1}, out={out})",
     python={"int": "max({0}, {1})"},
-    opencl={"float": "max_nan({0}, {1})", "": "max({0}, {1})", "bool": "({0} | {1})"},
+    opencl={"": "max_nan({0}, {1})", "bool": "({0} | {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x > y, eq(x, y)), _ties(g, x < y, eq(x, y))],
     traits=_LATTICE,
     weight=2,
@@ -231,7 +231,7 @@ minimum = elementwise(
     2,
     numpy="np.minimum({0}, {1}, out={out})",
     python={"int": "min({0}, {1})"},
-    opencl={"float": "min_nan({0}, {1})", "": "min({0}, {1})", "bool": "({0} & {1})"},
+    opencl={"": "min_nan({0}, {1})", "bool": "({0} & {1})"},
     vjp=lambda g, out, x, y: [_ties(g, x < y, eq(x, y)), _ties(g, x > y, eq(x, y))],
     traits=_LATTICE,
     weight=2,
@@ -254,10 +254,7 @@ clip = elementwise(
     3,
     dtype=numbers,
     numpy="np.clip({0}, {1}, {2}, {out})",
-    opencl={
-        "float": "min_nan(max_nan({0}, {1}), {2})",
-        "": "min(max({0}, {1}), {2})",
-    },
+    opencl="min_nan(max_nan({0}, {1}), {2})",
     vjp=_clip_vjp,
     weight=4,
     reference=np.clip,
@@ -268,12 +265,14 @@ clip = elementwise(
 # -- comparison -----------------------------------------------------------------------------------
 
 
-def _comparison(name: str, symbol: str, numpy_name: str, *, commutative: bool = False) -> Any:
+def _comparison(
+    name: str, symbol: str, numpy_name: str, *, c_name: str = "", commutative: bool = False
+) -> Any:
     return elementwise(
         name,
         2,
         numpy=f"np.{numpy_name}({{0}}, {{1}}, {{out}})",
-        opencl=f"({{0}} {symbol} {{1}})",
+        opencl=f"{c_name or name}({{0}}, {{1}})",
         python=f"{{0}} {symbol} {{1}}",
         result="bool",
         vjp=lambda g, out, x, y: [None, None],
@@ -290,7 +289,7 @@ le = _comparison("le", "<=", "less_equal")
 gt = _comparison("gt", ">", "greater")
 ge = _comparison("ge", ">=", "greater_equal")
 eq: Builder = _comparison("eq", "==", "equal", commutative=True)
-neq = _comparison("neq", "!=", "not_equal", commutative=True)
+neq = _comparison("neq", "!=", "not_equal", c_name="ne", commutative=True)
 
 # -- logic and bits -------------------------------------------------------------------------------
 
@@ -321,7 +320,7 @@ invert = elementwise(
     1,
     dtype=bits,
     numpy="np.invert({0}, {out})",
-    opencl={"": "(~{0})", "bool": "(!{0})"},
+    opencl={"": "(~{0})", "bool": "({0} ^ ({T})(1))"},
     vjp=lambda g, out, x: [None],
     reference=np.invert,
     formula="~{0}",
@@ -336,7 +335,7 @@ where: Builder = elementwise(
     3,
     dtype=chosen,
     numpy="choose({0}, {1}, {2}, {out})",
-    opencl="({0} ? {1} : {2})",
+    opencl="where({0}, {1}, {2})",
     python="{1} if {0} else {2}",
     vjp=lambda g, out, c, x, y: [None, where(c, g, 0), where(c, 0, g)],
     weight=3,

@@ -88,8 +88,8 @@ def reduction(
     numpy : str
         Template over the array ``{0}`` and ``{axes}``; ``{out}`` is optional.
     opencl : dict
-        ``init`` and ``combine`` (over ``{a}`` and ``{b}``) of the fold; ``index`` instead marks a
-        fold over (value, place) pairs, whose comparison is its text.
+        ``fold``, or ``fold:`` and the kind of the operand, names how two elements become one, as
+        the kernels know it; ``index`` instead one that folds (value, place) pairs.
     empty : bool
         Whether a reduction over no elements has a value.
     """
@@ -141,7 +141,7 @@ def _ufunc(name: str) -> str:
 sum = reduction(
     "sum",
     numpy=_ufunc("add"),
-    opencl={"init": "0", "combine": "({a} + {b})"},
+    opencl={"fold": "add", "fold:bool": "any"},
     vjp=lambda g, out, x: [over(g, out, x)],
     reference=lambda x, axes: np.sum(x, axis=axes),
     doc="The sum over axes; 0 over no elements.",
@@ -149,7 +149,7 @@ sum = reduction(
 prod = reduction(
     "prod",
     numpy=_ufunc("multiply"),
-    opencl={"init": "1", "combine": "({a} * {b})"},
+    opencl={"fold": "mul", "fold:bool": "all"},
     vjp=_prod_vjp,
     domain=Domain(0.5, 2.0),
     reference=lambda x, axes: np.prod(x, axis=axes),
@@ -158,11 +158,7 @@ prod = reduction(
 max = reduction(
     "max",
     numpy=_ufunc("maximum"),
-    opencl={
-        "init": "LOWEST",
-        "combine": "max({a}, {b})",
-        "combine:float": "max_nan({a}, {b})",
-    },
+    opencl={"fold": "max"},
     vjp=_extreme_vjp,
     empty=False,
     reference=lambda x, axes: np.max(x, axis=axes),
@@ -171,11 +167,7 @@ max = reduction(
 min = reduction(
     "min",
     numpy=_ufunc("minimum"),
-    opencl={
-        "init": "HIGHEST",
-        "combine": "min({a}, {b})",
-        "combine:float": "min_nan({a}, {b})",
-    },
+    opencl={"fold": "min"},
     vjp=_extreme_vjp,
     empty=False,
     reference=lambda x, axes: np.min(x, axis=axes),
@@ -198,25 +190,25 @@ def _truth(name: str, numpy: str, opencl: dict[str, str], reference: Any, doc: s
 any = _truth(
     "any",
     "logical_or",
-    {"init": "0", "combine": "({a} | {b})"},
+    {"fold": "any"},
     lambda x, axes: np.any(x, axis=axes),
     "Whether any element over axes is true.",
 )
 all = _truth(
     "all",
     "logical_and",
-    {"init": "1", "combine": "({a} & {b})"},
+    {"fold": "all"},
     lambda x, axes: np.all(x, axis=axes),
     "Whether all elements over axes are true.",
 )
 
 
-def _arg(name: str, doc: str, better: str) -> Any:
+def _arg(name: str, doc: str) -> Any:
     function = getattr(np, name)
     return reduction(
         name,
         numpy=f"np.{name}({{0}}, {{axis}}, {{out}})",
-        opencl={"index": better},
+        opencl={"index": name},
         vjp=lambda g, out, x: [None],
         empty=False,
         result=dtypes.INDEX,
@@ -225,8 +217,8 @@ def _arg(name: str, doc: str, better: str) -> Any:
     )
 
 
-argmax = _arg("argmax", "The place of the first largest element along one axis.", ">")
-argmin = _arg("argmin", "The place of the first smallest element along one axis.", "<")
+argmax = _arg("argmax", "The place of the first largest element along one axis.")
+argmin = _arg("argmin", "The place of the first smallest element along one axis.")
 
 
 def need_bool(x: Node) -> Node:
