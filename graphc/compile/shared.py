@@ -22,7 +22,10 @@ class SharedVariable(Node):
     Attributes
     ----------
     data : numpy.ndarray
-        The value itself; `get_value` gives a copy of it.
+        The value itself; `get_value` gives a copy of it. It is a plain attribute while the host's
+        copy is current; when only `device` is, it is gone, and fetched by whoever asks.
+    device : object, optional
+        The value on a device, if it is current there.
     default_update : Node, optional
         An expression for the new value, taken by every function that reads this variable and has
         no update for it.
@@ -30,7 +33,16 @@ class SharedVariable(Node):
 
     __slots__ = ()
     data: np.ndarray
+    device: Any
     default_update: Any
+
+    def __getattr__(self, name: str) -> Any:
+        """Return ``data`` that was changed on a device last; keep it until it changes again."""
+        held = self.__dict__.get("device")
+        if name != "data" or held is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.data = held.to_host()
+        return self.data
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
         """Return the value.
@@ -61,6 +73,7 @@ class SharedVariable(Node):
             If the rank, or a size known to the type, differs.
         """
         self.data = self._checked(value, copy=not borrow)
+        self.device = None
 
     def _checked(self, value: Any, copy: bool) -> np.ndarray:
         array = np.asarray(value)
@@ -85,11 +98,14 @@ class SharedVariable(Node):
         return np.array(array, self.type.dtype, order="C", copy=copy or None)
 
     def __reduce__(self) -> Any:
-        extra = {k: v for k, v in self.__dict__.items() if k not in ("data", "default_update")}
+        extra = {k: v for k, v in self.__dict__.items() if k not in _OWN}
         return _restore, (self.attrs["token"], self.type, self.data, self.name, extra)
 
     def __copy__(self) -> Any:
         return _new(self.type, self.data.copy(), self.name)
+
+
+_OWN = ("data", "device", "default_update")
 
 
 def _weak(value: Any, array: np.ndarray, dtype: str) -> bool:
@@ -171,6 +187,7 @@ def _new(
     fill_slots(variable, SHARED, (), Attrs({"token": token or Token()}), type, here())
     variable.name = name
     variable.data = data
+    variable.device = None
     variable.default_update = None
     return variable
 

@@ -70,6 +70,9 @@ class HostFunction:
         Definitions that come before the function.
     prologue, body : Writer
         The function: up to the guards, and from the first step on.
+    on_device : set of Node
+        Scalars whose name is that of an array on a device; what the host knows of them it has to
+        read back.
     """
 
     program: Program
@@ -81,6 +84,8 @@ class HostFunction:
     prologue: Writer = field(default_factory=Writer)
     body: Writer = field(default_factory=Writer)
     buffer_names: dict[int, str] = field(default_factory=dict)
+    on_device: set[Node] = field(default_factory=set)
+    _read_back: dict[Node, str] = field(default_factory=dict)
 
     def emit(self) -> tuple[str, dict[int, tuple[Node, ...]]]:
         """Return the text of the module, and which nodes each line computes."""
@@ -201,7 +206,7 @@ class HostFunction:
         stack = [node]
         while stack:
             top = stack[-1]
-            if top in self.names or number(top) is not None:
+            if self._known(top):
                 stack.pop()
                 continue
             missing = [child for child in self._scalar_needs(top) if not self._known(child)]
@@ -211,19 +216,31 @@ class HostFunction:
             self._define_scalar(top)
             stack.pop()
         value = number(node)
-        return self.names[node] if value is None else scalars.literal(value)
+        if value is not None:
+            return scalars.literal(value)
+        return self._read_back[node] if self._on_device(node) else self.names[node]
+
+    def _on_device(self, node: Node) -> bool:
+        return node in self.on_device or node in self.program.buffers
 
     def _known(self, node: Node) -> bool:
-        return node in self.names or number(node) is not None
+        if number(node) is not None:
+            return True
+        return node in (self._read_back if self._on_device(node) else self.names)
 
     def _scalar_needs(self, node: Node) -> tuple[Node, ...]:
-        if node.op is DIM or node.op.kind is not Kind.ELEMENTWISE:
+        if node.op is DIM or node.op.kind is not Kind.ELEMENTWISE or self._on_device(node):
             return ()
         return tuple(child for child in node.inputs if is_scalar(child))
 
     def _define_scalar(self, node: Node) -> None:
         if node.op is DIM:
             self._define_sizes(node.inputs[0])
+            return
+        if self._on_device(node):
+            name = self._read_back[node] = self.names.fresh("v")
+            text = self.backend.scalar(self, node)
+            self.body.line(f"{name} = {text}{comment(places([node]))}", [node])
             return
         if node.op.kind is Kind.ELEMENTWISE:
             operands = [self.scalar(child) for child in node.inputs]

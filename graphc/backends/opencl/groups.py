@@ -23,7 +23,7 @@ from graphc.backends.opencl.names import KernelNames
 from graphc.backends.opencl.places import Loop, Strides, loop, same, term, total
 from graphc.emit.writer import places
 from graphc.ir import dtypes
-from graphc.ir.node import SHARED, Node, number
+from graphc.ir.node import CONST, INPUT, SHARED, Node, number
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, product
 from graphc.lower.layout import Strided, row_major, strided
@@ -250,6 +250,15 @@ def _over(space: Strides, place: Strided) -> Strides:
 def lies_on_device(node: Node, program: Program) -> bool:
     """Tell whether a stored node is an array on the device, and not a number of the host's."""
     return not is_scalar(node) or node.op is SHARED or node in program.buffers
+
+
+def is_host_value(node: Node, program: Program) -> bool:
+    """Tell whether the host has a value itself: an input, a constant, a counter, a host scalar."""
+    while node.op.kind is Kind.VIEW and node not in program.stored:
+        node = node.inputs[0]
+    if node in program.buffers or node.op is SHARED:
+        return False
+    return node.op in (INPUT, CONST) or node.op.name == "iota" or not lies_on_device(node, program)
 
 
 def _loops(

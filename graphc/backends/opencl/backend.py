@@ -1,0 +1,261 @@
+"""The lines of a host function that are OpenCL's own.
+
+Arrays on the device are `DeviceArray` objects. Whatever is queued runs in order, so the lines read
+like a program that computes at once; only `read`, at the end, waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.backends.numpy.views import view_expression
+from graphc.backends.opencl.arrays import Memory
+from graphc.backends.opencl.calls import COPY, ROUTINES
+from graphc.backends.opencl.device import Device
+from graphc.backends.opencl.groups import KernelPlan, is_host_value, plan
+from graphc.emit.host import HostFunction
+from graphc.emit.writer import Writer
+from graphc.errors import NotSupportedError, message
+from graphc.ir.dtypes import DTYPES
+from graphc.ir.node import CONST, INPUT, SHARED, Node, operand
+from graphc.ir.op import Kind
+from graphc.ir.shapes import Dim, product
+from graphc.lower.layout import Strided, is_contiguous, strided
+from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
+
+MEMORY = ("borrow", "changed", "commit", "copy", "empty", "number", "read", "resident", "result")
+ROUTINE_NAMES = ("copy_view", "dot", "fill_view", "view")
+
+
+class OpenCLBackend:
+    """Emission for OpenCL: one instance a host function.
+
+    Attributes
+    ----------
+    plans : list of (KernelPlan, sizes)
+        The kernels of the host function, to be built when its text is there.
+    """
+
+    name = "opencl"
+
+    def __init__(self, device: Device, memory: Memory, program: Program) -> None:
+        self.device = device
+        self.memory = memory
+        self.plans: list[KernelPlan] = []
+        self.limits = program.limits
+        self._arrays: dict[Node, str] = {}
+        self._read: list[str] = []
+        self._is_read = False
+        self._waits = any(not is_host_value(node, program) for node in program.outputs)
+
+    # -- binding --
+
+    def argument(self, host: HostFunction, node: Node) -> None:
+        """Check an argument; it goes to the device when a step needs it."""
+        name = host.names[node]
+        kind = node.type
+        if is_scalar(node):
+            test = f"type({name}) is not float" if kind.dtype == "float64" else ""
+        else:
+            test = f"type({name}) is not ndarray or {name}.dtype is not {kind.dtype}"
+            test += f" or {name}.ndim != {kind.ndim}"
+            for axis, size in enumerate(kind.shape):
+                if size is not None:
+                    test += f" or {name}.shape[{axis}] != {size}"
+        check = f"{name} = check_{name}({name})"
+        host.body.line(f"if {test}: {check}" if test else check)
+
+    def shared(self, host: HostFunction, node: Node) -> None:
+        """Take the value of a shared variable on this device."""
+        name = host.names[node]
+        host.body.line(f"{name} = resident({name}_)")
+        self._arrays[node] = name
+        if is_scalar(node):
+            host.on_device.add(node)
+
+    def temporaries(self, host: HostFunction, buffers: Sequence[Buffer]) -> None:
+        """Take arrays from the pool; they go back when the call ends."""
+        for buffer in buffers:
+            name = host.buffer_names[buffer.id]
+            host.body.line(f"{name} = empty({host.dims(buffer.shape)}, {buffer.dtype})")
+
+    def allocate(self, host: HostFunction, buffer: Buffer) -> str:
+        """Return the expression of a fresh array."""
+        make = "result" if buffer.role is Role.OUTPUT else "empty"
+        return f"{make}({host.dims(buffer.shape)}, {buffer.dtype})"
+
+    # -- steps --
+
+    def launch(self, host: HostFunction, step: Launch, place: int) -> None:
+        """Plan a kernel for a group and write the line that queues it."""
+        group = step.group
+        planned = plan(f"k{place}", group, host.program)
+        self.plans.append(planned)
+        arrays = [self.array(host, p.value) for p in planned.parameters.arrays]
+        numbers = [self._number(host, p.value) for p in planned.parameters.numbers]
+        results = [self.array(host, node) for node in planned.folds]
+        sizes = [host.dim(size) for size in planned.sizes]
+        ops = "op" if len(group.members) == 1 else "ops"
+        host.heading(step, place, f"{len(group.members)} {ops} over {host.dims(group.space)}")
+        given = ", ".join([*arrays, *numbers])
+        if planned.folds:
+            folds = ", ".join(results)
+            call = f"{planned.name}({', '.join(sizes)}, [{given}], [{folds}])"
+        else:
+            call = f"{planned.name}({', '.join([*sizes, *arrays, *numbers])})"
+        host.body.line(call, group.members)
+        for node in group.outputs:
+            buffer = host.program.buffers[node]
+            if buffer.role is Role.IN_PLACE:
+                assert buffer.shared is not None
+                host.body.line(f"changed({host.names[buffer.shared]}_)", [node])
+
+    def _number(self, host: HostFunction, value: Node | Dim) -> str:
+        return str(value) if isinstance(value, int) else host.scalar(value)
+
+    def call(self, host: HostFunction, step: Call, place: int) -> None:
+        """Write the lines of a library routine, or of a copy."""
+        node = step.node
+        host.heading(step, place, node.op.name)
+        routine = COPY if node.op.kind is Kind.VIEW else ROUTINES.get(node.op.name)
+        if routine is None:
+            raise NotSupportedError(
+                message(
+                    f"{node.op.name} has no OpenCL routine",
+                    [operand(child) for child in node.inputs],
+                    node.where,
+                    "compile this function with backend='numpy'",
+                )
+            )
+        routine(self, host, node)
+
+    # -- values --
+
+    def array(self, host: HostFunction, node: Any) -> str:
+        """Return the name of a stored value on the device, writing the line that brings it there."""
+        if node in self._arrays:
+            return self._arrays[node]
+        if node in host.program.buffers:
+            name = host.stored(node)
+        elif node.op is CONST:
+            name = host.names.fresh("const")
+            host.refer(name, self.memory.send(node.attrs["value"].array))
+        else:
+            name = self._sent(host, node)
+        self._arrays[node] = name
+        return name
+
+    def _sent(self, host: HostFunction, node: Node) -> str:
+        """Write the line that brings a value of the host's to the device."""
+        if node.op is INPUT and not is_scalar(node):
+            name = host.names.fresh(f"{host.names[node]}_dev")
+            send = "borrow" if self._waits else "send"
+            host.body.line(f"{name} = {send}({host.names[node]})", [node])
+            return name
+        text = self._host_value(host, node)
+        name = host.names.fresh("sent")
+        host.body.line(f"{name} = send({text})", [node])
+        return name
+
+    def _host_value(self, host: HostFunction, node: Node) -> str:
+        """Return a value of the host's as an expression for a NumPy array."""
+        chain: list[Node] = []
+        while node.op.kind is Kind.VIEW and node not in host.program.stored:
+            chain.append(node)
+            node = node.inputs[0]
+        if node.op.name == "iota":
+            text = f"np.arange({host.scalar(node.inputs[0])})"
+        elif is_scalar(node):
+            text = f"np.asarray({host.scalar(node)}, {node.type.dtype})"
+        elif node.op is CONST:
+            text = host.constant(node)
+        else:
+            text = host.names[node]
+        for view in reversed(chain):
+            text = view_expression(host, view, text)
+        return text
+
+    def place(self, host: HostFunction, node: Node) -> Strided:
+        """Return where the elements of a node lie."""
+        return strided(node, host.program.stored, host.program.sizes)
+
+    def view(self, host: HostFunction, node: Node) -> str:
+        """Return an operand of a routine: an array, or a view of one."""
+        place = self.place(host, node)
+        array = self.array(host, place.base)
+        if is_contiguous(place) and place.offset == 0 and place.shape == self._own_shape(host, place):
+            return array
+        shape, strides = host.dims(place.shape), host.dims(place.strides)
+        return f"view({array}, {shape}, {strides}, {host.dim(place.offset)})"
+
+    def _own_shape(self, host: HostFunction, place: Strided) -> tuple[Dim, ...]:
+        return host.program.sizes.of(place.base)
+
+    def scalar(self, host: HostFunction, node: Node) -> str:
+        """Return the expression of a scalar of the device's on the host: a wait, if it is there."""
+        if node.op is INPUT:
+            return host.names[node]
+        if node.op is SHARED:
+            return _from_array(f"{host.names[node]}_.data", node.type.dtype)
+        place = self.place(host, node)
+        if is_host_value(place.base, host.program):
+            return _from_array(f"np.asarray({self._host_value(host, node)})", node.type.dtype)
+        return f"number({self.array(host, place.base)}, {host.dim(place.offset)})"
+
+    # -- the end --
+
+    def result(self, host: HostFunction, node: Node, fresh: bool) -> str:
+        """Return the expression of an output that the user may keep."""
+        if fresh:
+            name = self.array(host, node)
+        elif is_host_value(self.place(host, node).base, host.program):
+            if is_scalar(node) and node.op.kind is not Kind.VIEW:
+                return f"np.array({host.scalar(node)}, {node.type.dtype})"
+            return f"np.array({self._host_value(host, node)})"
+        else:
+            name = self._copied(host, node, "result")
+        self._read.append(name)
+        return f"{name}.array"
+
+    def _copied(self, host: HostFunction, node: Node, make: str) -> str:
+        """Write the lines that copy a value into an array of its own."""
+        name = host.names.fresh("copied")
+        source = self.view(host, node)
+        shape = host.dims(host.program.sizes.of(node))
+        host.body.line(f"{name} = {make}({shape}, {node.type.dtype})", [node])
+        host.body.line(f"copy_view({source}, {name})", [node])
+        return name
+
+    def commit(self, host: HostFunction, shared: Node, new: Node) -> None:
+        """Make a new array the shared variable's."""
+        self._wait(host)
+        buffer = host.program.buffers.get(new)
+        mine = buffer is not None and buffer.role is Role.UPDATE
+        first = next(s for s, n in host.program.updates if n is new) is shared
+        text = self.array(host, new) if mine and first else self._copied(host, new, "empty")
+        host.body.line(f"commit({host.names[shared]}_, {text})", [new])
+
+    def finish(self, host: HostFunction) -> None:
+        """Write the line that waits, if nothing has yet."""
+        self._wait(host)
+
+    def _wait(self, host: HostFunction) -> None:
+        if self._read and not self._is_read:
+            host.body.line(f"read({', '.join(self._read)})")
+        self._is_read = True
+
+    def preamble(self, host: HostFunction, module: Writer, text: str) -> None:
+        """Write imports, and say what graphc binds besides."""
+        module.line("import numpy as np")
+        module.line("from numpy import inf, nan, ndarray")
+        module.line()
+        module.line(f"# on {self.device.info.label}")
+        for dtype in DTYPES:
+            if dtype != "bool":
+                module.line(f"{dtype} = np.dtype('{dtype}')")
+        module.line()
+
+
+def _from_array(array: str, dtype: str) -> str:
+    return f"{array}.item()" if dtype in ("float64", "bool") else f"{array}[()]"

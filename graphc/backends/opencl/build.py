@@ -1,0 +1,130 @@
+"""From a program to an executable that runs on an OpenCL device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.backends.base import Executable
+from graphc.backends.opencl.arrays import Memory
+from graphc.backends.opencl.backend import MEMORY, ROUTINE_NAMES, OpenCLBackend
+from graphc.backends.opencl.device import Device, get_device
+from graphc.backends.opencl.programs import Programs
+from graphc.backends.opencl.routines import Routines
+from graphc.emit.host import HostFunction
+from graphc.emit.writer import Names
+from graphc.errors import DeviceError, message
+from graphc.ir.node import Node, operand
+from graphc.lower.program import Host, Limits, Program
+
+MEMBERS = 300
+Build = Callable[[Program, "str | tuple[str, ...]"], Executable]
+
+
+def for_device(name: str | None = None) -> tuple[Limits, Build]:
+    """Return the limits of a device for lowering, and what builds programs for it.
+
+    Parameters
+    ----------
+    name : str, optional
+        As for `device.get_device`.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device.
+    """
+    device = get_device(name)
+    # An array takes its pointer, often the sizes of its axes, and there are results besides.
+    limits = Limits(
+        backend="opencl",
+        members=MEMBERS,
+        operands=max(8, device.limits.max_parameter_size // 32),
+        device_scalars=True,
+    )
+
+    def build(program: Program, form: str | tuple[str, ...]) -> Executable:
+        return build_on(device, program, form)
+
+    return limits, build
+
+
+def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> Executable:
+    """Return the executable of a program.
+
+    Parameters
+    ----------
+    form : str or tuple of str
+        ``"one"`` result, a ``"list"`` of them, or the keys of a dict.
+    """
+    _check_dtypes(device, program)
+    memory = Memory(device)
+    backend = OpenCLBackend(device, memory, program)
+    host = HostFunction(program, backend, form, names=Names(_taken(program)))
+    text, origin = host.emit()
+    programs = Programs(device, backend.plans)
+    namespace = dict(host.namespace)
+    namespace.update({name: getattr(memory, name) for name in MEMORY})
+    routines = Routines(device)
+    namespace.update({name: getattr(routines, name) for name in ROUTINE_NAMES})
+    namespace.update(programs.launches())
+    namespace["pool"] = device.pool
+    return Executable(
+        backend="opencl",
+        program=program,
+        host_source=text,
+        source=text + programs.text(),
+        origin=origin,
+        names=host.names,
+        quiet=any(isinstance(step, Host) for step in program.steps),
+        namespace=namespace,
+        scalar_argument=_scalar,
+    )
+
+
+def _taken(program: Program) -> list[str]:
+    """Return the names that the text uses for itself."""
+    kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]
+    return ["np", "inf", "nan", "ndarray", "pool", *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
+
+
+def _scalar(array: Any) -> Any:
+    return array.item() if array.dtype in ("float64", "bool") else array[()]
+
+
+def _check_dtypes(device: Device, program: Program) -> None:
+    """Raise if the program computes with floats that the device does not have."""
+    lacking = {"float16"} if device.limits.fp64 else {"float16", "float64"}
+    for dtype in sorted(lacking, reverse=True):
+        nodes = [node for node in _on_device(program) if node.type.dtype == dtype]
+        if nodes:
+            raise DeviceError(_lacks(device, dtype, nodes))
+
+
+def _on_device(program: Program) -> list[Node]:
+    """Return the values that lie on the device."""
+    found: dict[Node, None] = {}
+    for step in program.steps:
+        if not isinstance(step, Host):
+            found.update(dict.fromkeys(n for n in step.reads if n.type.ndim))
+            found.update(dict.fromkeys(step.nodes))
+    found.update(dict.fromkeys(program.shared))
+    return list(found)
+
+
+def _lacks(device: Device, dtype: str, nodes: Sequence[Node]) -> str:
+    listed = [operand(node) for node in nodes[:SHOWN]]
+    more = f"\n... and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
+    where = next((node.where for node in nodes if node.where is not None), None)
+    remedy = "graphc.config.floatX = 'float32' before the graph is built, and float32 data"
+    return message(
+        f"{device.info.label} has no {dtype}, and these are {dtype}:",
+        listed,
+        where,
+        f"compute in float32: {remedy};\nor on NumPy: backend='numpy'{more}",
+    )
+
+
+SHOWN = 12

@@ -1,0 +1,94 @@
+"""Library routines of the OpenCL backend, found by op name.
+
+A routine gets the backend, the host function and the node, and writes lines that leave the value
+in the node's buffer. All of them come down to products and copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from graphc.backends.opencl.groups import is_host_value
+from graphc.emit.host import HostFunction
+from graphc.ir.node import Node
+from graphc.ir.shapes import Dim, add, as_dim, mul
+from graphc.lower.layout import row_major
+
+if TYPE_CHECKING:
+    from graphc.backends.opencl.backend import OpenCLBackend
+
+Routine = Callable[["OpenCLBackend", HostFunction, Node], None]
+Shape = tuple[Dim, ...]
+
+
+def _dot(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    a, b = (backend.view(host, child) for child in node.inputs)
+    host.body.line(f"dot({a}, {b}, {backend.array(host, node)})", [node])
+
+
+def _copy(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    """Bring the elements of what is reshaped into order."""
+    source = node.inputs[0]
+    shape = host.program.sizes.of(source)
+    target = _part(backend, host, node, shape, row_major(shape), 0)
+    host.body.line(f"copy_view({backend.view(host, source)}, {target})", [node])
+
+
+def _part(
+    backend: OpenCLBackend,
+    host: HostFunction,
+    node: Node,
+    shape: Shape,
+    strides: Shape,
+    offset: Dim,
+) -> str:
+    """Return a part of a node's buffer as a view."""
+    find = host.program.sizes.find
+    dims = [host.dims(tuple(map(find, sizes))) for sizes in (shape, strides)]
+    return f"view({backend.array(host, node)}, {', '.join(dims)}, {host.dim(find(offset))})"
+
+
+def _join(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    axis = node.attrs["axis"]
+    strides = row_major(host.program.sizes.of(node))
+    start: Dim = 0
+    for part in node.inputs:
+        shape = host.program.sizes.of(part)
+        target = _part(backend, host, node, shape, strides, mul(start, strides[axis]))
+        host.body.line(f"copy_view({backend.view(host, part)}, {target})", [node])
+        start = add(start, shape[axis])
+
+
+def _put(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    x, y = node.inputs[:2]
+    out = backend.array(host, node)
+    host.body.line(f"copy_view({backend.view(host, x)}, {out})", [node])
+    shape = list(host.program.sizes.of(x))
+    strides = list(row_major(tuple(shape)))
+    offset: Dim = 0
+    axes, steps = node.attrs["axes"], node.attrs["steps"]
+    for axis, step, start in zip(axes, steps, node.inputs[2:], strict=True):
+        shape[axis] = host.program.sizes.of(y)[axis]
+        offset = add(offset, mul(as_dim(start), strides[axis]))
+        strides[axis] = mul(strides[axis], step)
+    target = _part(backend, host, node, tuple(shape), tuple(strides), offset)
+    host.body.line(f"copy_view({backend.view(host, y)}, {target})", [node])
+
+
+def _make_vector(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    for place, part in enumerate(node.inputs):
+        target = _part(backend, host, node, (), (), place)
+        if is_host_value(part, host.program):
+            host.body.line(f"fill_view({target}, {host.scalar(part)})", [node])
+        else:
+            host.body.line(f"copy_view({backend.view(host, part)}, {target})", [node])
+
+
+COPY: Routine = _copy
+ROUTINES: dict[str, Routine] = {
+    "dot": _dot,
+    "join": _join,
+    "put": _put,
+    "make_vector": _make_vector,
+}

@@ -1,0 +1,155 @@
+"""The kernels of one function, put together into programs and built.
+
+Kernels of one vector width share a program, so that a function with many groups is compiled once
+or twice. What all kernels need is put before them: `kernels/prelude.cl`, and the macros of
+`reduce.cl` and `map.cl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphc.backends.opencl import reduce
+from graphc.backends.opencl.device import Device
+from graphc.backends.opencl.expressions import c_name
+from graphc.backends.opencl.groups import KernelPlan
+from graphc.backends.opencl.kernel import Kernel
+from graphc.backends.opencl.kernel_files import read
+from graphc.backends.opencl.launch import FoldLaunch, FoldResult, MapLaunch
+from graphc.backends.opencl.reduce import Fold, split_rows
+
+BY_SIZE = {1: "uint8", 2: "uint16", 4: "float32", 8: "float64"}
+UNKNOWN_LENGTH = 64
+LONG = 1 << 20
+
+
+@dataclass
+class _Unit:
+    """Kernels that are built together: a vector width at most, and the width of trees."""
+
+    dtype: str
+    group: int
+    plans: list[KernelPlan] = field(default_factory=list)
+    source: str = ""
+    width: int = 1
+
+
+class Programs:
+    """The kernels of one function on one device.
+
+    Parameters
+    ----------
+    device : Device
+    plans : sequence of KernelPlan
+    """
+
+    def __init__(self, device: Device, plans: Sequence[KernelPlan]) -> None:
+        self.device = device
+        self.plans = list(plans)
+        self._units: list[_Unit] = []
+        for plan in sorted(self.plans, key=lambda plan: -self._wanted(plan)):
+            self._unit_for(plan).plans.append(plan)
+        for unit in self._units:
+            self._build(unit)
+
+    def text(self) -> str:
+        """Return the kernels, for people."""
+        parts = [
+            _kernel_text(plan, unit) for plan in self.plans for unit in [self._unit_of(plan)]
+        ]
+        return "".join(f"\n{part}" for part in parts)
+
+    def launches(self) -> dict[str, Any]:
+        """Return what the host function calls, by the names of the kernels."""
+        return {plan.name: self._launch(plan, self._unit_of(plan)) for plan in self.plans}
+
+    def _unit_of(self, plan: KernelPlan) -> _Unit:
+        return next(unit for unit in self._units if plan in unit.plans)
+
+    def _wanted(self, plan: KernelPlan) -> int:
+        """Return the vector width a kernel should have."""
+        return self.device.vector_width(BY_SIZE[plan.widest]) if plan.may_vectorise else 1
+
+    def _unit_for(self, plan: KernelPlan) -> _Unit:
+        width = self._wanted(plan)
+        group = self._group(plan)
+        for unit in self._units:
+            if width in (1, unit.width) and group in (1, unit.group):
+                return unit
+        unit = _Unit(BY_SIZE[plan.widest], group, width=width)
+        self._units.append(unit)
+        return unit
+
+    def _group(self, plan: KernelPlan) -> int:
+        """Return the width of a kernel's tree: 1 without one."""
+        if plan.frame != "rows":
+            return 1
+        rows, length = plan.sizes
+        if isinstance(length, int):
+            return split_rows(self.device.info, 1, length).group
+        whole = isinstance(rows, int) and rows == 1
+        return split_rows(self.device.info, 1, LONG if whole else UNKNOWN_LENGTH).group
+
+    def _build(self, unit: _Unit) -> None:
+        if unit.width == 1:
+            unit.source = _source(unit, 1)
+            self.device.build(unit.source)
+            return
+        unit.source, unit.width = self.device.build_widest(
+            lambda width: _source(unit, width), unit.dtype
+        )
+
+    def _launch(self, plan: KernelPlan, unit: _Unit) -> MapLaunch | FoldLaunch:
+        width = unit.width if plan.may_vectorise else 1
+        parameters = plan.parameters
+        given = [None] * len(parameters.arrays) + [_number(p.dtype) for p in parameters.numbers]
+        arrays = len(parameters.arrays)
+        if plan.frame == "map":
+            return MapLaunch(
+                self.device, self._kernel(unit, plan.name, [*given, np.int64]), arrays, width
+            )
+        folds = plan.fold_texts()
+        outs = [None] * len(reduce.outputs(folds))
+        sizes = [np.int64] * (len(plan.sizes) + 2)
+        first = self._kernel(unit, plan.name, [*given, *outs, *sizes])
+        second = self._kernel(unit, f"{plan.name}_parts", [*outs, *outs, *sizes])
+        results = [FoldResult(_bytes(fold), fold.is_arg) for fold in folds]
+        group = unit.group if plan.frame == "rows" else 1
+        return FoldLaunch(self.device, first, second, arrays, width, group, results)
+
+    def _kernel(self, unit: _Unit, name: str, scalars: Sequence[Any]) -> Kernel:
+        return self.device.kernel(unit.source, name, scalars)
+
+
+def _number(dtype: str | None) -> Any:
+    return np.dtype("uint8" if dtype == "bool" else dtype)
+
+
+def _bytes(fold: Fold) -> int:
+    sizes = {c_name(dtype): np.dtype(dtype).itemsize for dtype in _DTYPES}
+    return sizes[fold.ctype]
+
+
+_DTYPES = ("bool", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+_DTYPES += ("float32", "float64")
+
+
+def _source(unit: _Unit, width: int) -> str:
+    """Return the text of a program."""
+    parts = [f"#define WIDTH {width}", f"#define GROUP {unit.group}", read("prelude.cl")]
+    parts.append(reduce.macros())
+    parts.append(read("map.cl").split("#ifndef FRAMES_ONLY")[0])
+    narrow = [plan.write(1) for plan in unit.plans if width > 1 and not plan.may_vectorise]
+    narrow += [plan.write_second() for plan in unit.plans if plan.folds]
+    parts += [plan.write(width) for plan in unit.plans if plan.may_vectorise or width == 1]
+    if width > 1 and narrow:
+        parts.append("#undef WIDTH\n#define WIDTH 1")
+    return "\n".join([*parts, *narrow])
+
+
+def _kernel_text(plan: KernelPlan, unit: _Unit) -> str:
+    return plan.write(unit.width if plan.may_vectorise else 1)

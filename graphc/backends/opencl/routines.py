@@ -1,0 +1,89 @@
+"""What generated host functions call for library routines: products, copies and fills of views."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphc.backends.opencl import products
+from graphc.backends.opencl.arrays import DeviceArray
+from graphc.backends.opencl.device import Device
+from graphc.backends.opencl.products import Matrix, Vector
+
+
+class ArrayView(NamedTuple):
+    """Part of an array on a device, in another order; strides and offset count elements."""
+
+    buffer: Any
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    dtype: np.dtype[Any]
+
+    @property
+    def as_view(self) -> products.View:
+        """The same for copies."""
+        return products.View(self.buffer, self.strides, self.offset)
+
+    @property
+    def as_vector(self) -> Vector:
+        """The same for products."""
+        return Vector(self.buffer, self.shape[0], self.strides[0], self.offset)
+
+    @property
+    def as_matrix(self) -> Matrix:
+        """The same for products."""
+        return Matrix(self.buffer, *self.shape, *self.strides, self.offset)
+
+
+class Routines:
+    """The routines on one device."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    @staticmethod
+    def view(
+        array: DeviceArray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> ArrayView:
+        """Return a view of an array."""
+        return ArrayView(array.buffer, shape, strides, offset, array.dtype)
+
+    def dot(self, a: Any, b: Any, out: DeviceArray) -> None:
+        """Queue the product of vectors and matrices."""
+        a, b, into = _view(a), _view(b), _view(out)
+        device, dtype = self.device, out.dtype
+        if len(a.shape) == 2 and len(b.shape) == 2:
+            products.gemm(device, dtype, a.as_matrix, b.as_matrix, into.as_matrix)
+        elif len(a.shape) == 2:
+            products.gemv(device, dtype, a.as_matrix, b.as_vector, into.as_vector)
+        elif len(b.shape) == 2:
+            products.gemv(device, dtype, b.as_matrix.T, a.as_vector, into.as_vector)
+        else:
+            products.dot(device, dtype, a.as_vector, b.as_vector, Vector(out.buffer, 1))
+
+    def copy_view(self, source: Any, target: Any) -> None:
+        """Queue a copy; axes of size 1 in the source are repeated."""
+        source, target = _view(source), _view(target)
+        strides = tuple(
+            0 if have == 1 else stride
+            for have, stride in zip(source.shape, source.strides, strict=True)
+        )
+        source = source._replace(strides=strides)
+        products.copy(
+            self.device, target.dtype, target.shape, source.as_view, target.as_view
+        )
+
+    def fill_view(self, target: Any, value: float) -> None:
+        """Queue one value for all elements."""
+        target = _view(target)
+        products.fill(self.device, target.dtype, target.shape, target.as_view, value)
+
+
+def _view(array: Any) -> ArrayView:
+    if isinstance(array, ArrayView):
+        return array
+    strides = tuple(prod(array.shape[axis + 1 :]) for axis in range(len(array.shape)))
+    return ArrayView(array.buffer, array.shape, strides, 0, array.dtype)
