@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.backends.base import mentions
 from graphc.backends.numpy.views import view_expression
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.calls import COPY, ROUTINES
@@ -25,6 +26,7 @@ from graphc.lower.layout import Strided, is_contiguous, strided
 from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
 
 MEMORY = ("borrow", "changed", "commit", "copy", "empty", "number", "read", "resident", "result")
+HELPERS = ("down", "over_zero")
 ROUTINE_NAMES = ("copy_view", "dot", "fill_view", "view")
 
 
@@ -247,12 +249,17 @@ class OpenCLBackend:
 
     def preamble(self, host: HostFunction, module: Writer, text: str) -> None:
         """Write imports, and say what graphc binds besides."""
+        module.line(f"# runs on {self.device.info.label}")
         module.line("import numpy as np")
-        module.line("from numpy import inf, nan, ndarray")
+        known = [name for name in ("inf", "nan", "ndarray") if mentions(text, name)]
+        if known:
+            module.line(f"from numpy import {', '.join(known)}")
+        helpers = [name for name in HELPERS if mentions(text, name)]
+        if helpers:
+            module.line(f"from graphc.backends.numpy.runtime import {', '.join(helpers)}")
         module.line()
-        module.line(f"# on {self.device.info.label}")
         for dtype in DTYPES:
-            if dtype != "bool":
+            if dtype != "bool" and mentions(text, dtype):
                 module.line(f"{dtype} = np.dtype('{dtype}')")
         module.line()
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from graphc.backends.base import Executable
 from graphc.backends.opencl.arrays import Memory
-from graphc.backends.opencl.backend import MEMORY, ROUTINE_NAMES, OpenCLBackend
+from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenCLBackend
 from graphc.backends.opencl.device import Device, get_device
 from graphc.backends.opencl.programs import Programs
 from graphc.backends.opencl.routines import Routines
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names
 from graphc.errors import DeviceError, message
+from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import Node, operand
 from graphc.lower.program import Host, Limits, Program
 
@@ -87,7 +88,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]
-    return ["np", "inf", "nan", "ndarray", "pool", *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
+    own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", *DTYPES]
+    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
 
 
 def _scalar(array: Any) -> Any:
