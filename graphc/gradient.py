@@ -7,7 +7,7 @@ stable. This is the first layer that knows rewriting and differentiation; the pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from graphc.errors import (
     message,
 )
 from graphc.ir import dtypes
-from graphc.ir.node import Node, as_node, const, input_node, operand, rebuild
+from graphc.ir.node import Node, as_node, const, input_node, operand
 from graphc.ir.op import Kind, Undefined
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE, TensorType
@@ -202,13 +202,17 @@ def Rop(
     wanted = [_variable(x) for x in wanted]
     outputs = [as_node(node) for node in _listed(f)]
     # a fresh scalar makes each seed a node of its own, with the sizes of its output
-    free = [fill(node, input_node(TensorType(node.type.dtype, ()))) for node in outputs]
+    scalars = [input_node(TensorType(node.type.dtype, ())) for node in outputs]
+    free = [fill(node, scalar) for node, scalar in zip(outputs, scalars, strict=True)]
     pairs = zip(_reverse(outputs, free, wanted, ()), wanted, points, strict=True)
     linear = [(_defined(g, x, "raise"), _seed(x, v)) for g, x, v in pairs if g is not None]
     found = gradients([g for g, _ in linear], [v for _, v in linear], free)
+    gone = {scalar: const(0, scalar.type.dtype) for scalar in scalars}  # left in shapes only
     options = Disconnection.of("disconnected_outputs", disconnected_outputs, return_disconnected)
     results = [
-        options.product(node, wanted) if g is None else _defined(g, node, "raise")
+        options.product(node, wanted)
+        if g is None
+        else substitute([_defined(g, node, "raise")], gone)[0]
         for g, node in zip(found, outputs, strict=True)
     ]
     return _as_given(f, results)
@@ -223,33 +227,58 @@ def _reverse(
     outputs: Sequence[Node],
     seeds: Sequence[Node],
     wrt: Sequence[Node],
-    constant: Collection[Node],
+    constant: Sequence[Node],
     fixed: Sequence[Node] = (),
 ) -> list[Node | Undefined | None]:
-    """Simplify, keeping the nodes that the caller names, and differentiate."""
+    """Differentiate simplified outputs by nodes that simplification leaves alone."""
     if not config.optimizer:
         return gradients(outputs, seeds, wrt, constant, fixed)
-    outputs, became = _simplified(outputs, list(dict.fromkeys([*wrt, *fixed])), set(constant))
-    wrt = [became.get(x, x) for x in wrt]
-    return gradients(outputs, seeds, wrt, constant, [became.get(x, x) for x in fixed])
+    named = list(dict.fromkeys([*wrt, *fixed]))
+    inner = _with_another_below(named, set(constant))
+    if inner:
+        found = _in_layers(outputs, seeds, named, inner, constant, fixed)
+        return [found[x] for x in wrt]
+    simple = simplify(outputs, _PHASES, {*named, *constant})
+    return gradients(simple, seeds, wrt, constant, fixed)
 
 
-def _simplified(
-    outputs: Sequence[Node], named: Sequence[Node], constant: set[Node]
-) -> tuple[list[Node], dict[Node, Node]]:
-    """Return outputs simplified above and between the named nodes, and what these became.
+def _in_layers(
+    outputs: Sequence[Node],
+    seeds: Sequence[Node],
+    named: Sequence[Node],
+    inner: Sequence[Node],
+    constant: Sequence[Node],
+    fixed: Sequence[Node],
+) -> dict[Node, Node | Undefined | None]:
+    """Differentiate down to the named nodes, and then from each of the inner ones on.
 
-    A named expression keeps its own op, so that two of them never become one.
+    So each is simplified too, although what it becomes may be equal to something else.
     """
-    frozen = constant.union(named)
-    became: dict[Node, Node] = {}
-    for x in _with_another_below(named, constant):
-        inputs = simplify(substitute(x.inputs, became), _PHASES, frozen)
-        new = rebuild(x, tuple(inputs))
-        if new not in frozen:
-            became[x] = new
-            frozen.add(new)
-    return simplify(substitute(outputs, became), _PHASES, frozen), became
+    found: dict[Node, Node | Undefined | None] = dict.fromkeys(named)
+
+    def spread(tops: Sequence[Node], seeds: Sequence[Node], leaves: list[Node]) -> None:
+        simple = simplify(tops, _PHASES, {*leaves, *constant})
+        kept = [x for x in fixed if x in tops]
+        for x, g in zip(
+            leaves, gradients(simple, seeds, leaves, constant, kept, leaves), strict=True
+        ):
+            if g is not None and (x not in fixed or x in kept):
+                found[x] = _added(found[x], g)
+
+    spread(outputs, seeds, list(named))
+    for node in reversed(inner):
+        g = found[node]
+        if isinstance(g, Node):
+            spread([node], [g], [x for x in named if x is not node])
+        elif g is not None:
+            found.update(dict.fromkeys(set(toposort([node])).intersection(named), g))
+    return found
+
+
+def _added(a: Node | Undefined | None, b: Node | Undefined) -> Node | Undefined:
+    if a is None or isinstance(b, Undefined):
+        return b
+    return a if isinstance(a, Undefined) else a + b
 
 
 def _with_another_below(named: Sequence[Node], constant: set[Node]) -> list[Node]:
@@ -258,9 +287,8 @@ def _with_another_below(named: Sequence[Node], constant: set[Node]) -> list[Node
     wanted = set(named) - constant
     above: set[Node] = set()
     for node in order:
-        if node not in constant and not (
-            above.isdisjoint(node.inputs) and wanted.isdisjoint(node.inputs)
-        ):
+        inputs = set(node.inputs)
+        if node not in constant and not (above.isdisjoint(inputs) and wanted.isdisjoint(inputs)):
             above.add(node)
     return [node for node in order if node in above and node in wanted]
 

@@ -38,6 +38,7 @@ def gradients(
     wrt: Sequence[Node],
     constant: Collection[Node] = (),
     fixed: Collection[Node] = (),
+    leaves: Collection[Node] = (),
 ) -> list[Node | Undefined | None]:
     """Return the sum over outputs of ``seed * d output / d x`` for each ``x`` of ``wrt``.
 
@@ -51,6 +52,8 @@ def gradients(
         Expressions no gradient passes through.
     fixed : collection of Node
         Outputs whose seed is all of their gradient, however other outputs use them.
+    leaves : collection of Node
+        Expressions of ``wrt`` that have a gradient but pass none on.
 
     Returns
     -------
@@ -64,9 +67,9 @@ def gradients(
     >>> gradients([T.exp(x)], [T.constant(3.0)], [x])
     [3 * exp(x)]
     """
-    order = toposort(outputs, stop=set(constant))
+    order = toposort(outputs, stop={*constant, *leaves})
     active = _active(order, set(wrt), set(constant))
-    kept = set(fixed)
+    kept, ends = set(fixed), set(leaves)
     whole = Mask()
     received: dict[Node, list[Adjoint]] = {}
     for output, seed in zip(outputs, seeds, strict=True):
@@ -80,6 +83,8 @@ def gradients(
         adjoint = _total(received.pop(node), whole)
         if node in wanted:
             found[node] = _finished(adjoint, node)
+        if node in ends:
+            continue
         for child, part in _passed_on(node, adjoint, active):
             if child not in kept:
                 received.setdefault(child, []).append(part)
