@@ -64,9 +64,9 @@ class Limits:
         """Return how many elements of a dtype a kernel should take at once on this device.
 
         PoCL does not vectorise across work-items by itself and wants explicit vectors of 32
-        bytes; Intel's CPU runtime and all GPUs want scalars. PoCL 3.0 ends the process on some
-        processors when a vector of 64 bytes occurs anywhere in a kernel, so a kernel that mixes
-        dtypes goes by the largest, casts included. `docs/opencl-measurements.md` has the figures.
+        bytes; Intel's CPU runtime and all GPUs want scalars. On functions of 64-byte vectors PoCL
+        3.0 may end the process or compile for minutes, so a kernel that mixes dtypes goes by the
+        largest, casts included. `docs/opencl-measurements.md` has the figures.
 
         Examples
         --------

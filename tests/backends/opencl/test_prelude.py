@@ -14,7 +14,7 @@ from graphc.backends.opencl.kernel_files import read
 
 FLOATS = ["float32", "float64"]
 INTS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
-# A vector of more than 32 bytes may end the process on PoCL 3.0, so each width has its dtypes.
+# Functions of vectors above 32 bytes may end the process on PoCL 3.0: each width has its dtypes.
 WIDTHS = {1: FLOATS + INTS, 4: FLOATS + INTS, 8: ["float32", "int8", "uint16", "int32"]}
 SPECIAL = [0.0, -0.0, 1, -1, 0.5, -2.5, 1.5, 3, -3, 7.25, 1e-30, 1e30, 100, -100, 750, -750]
 SPECIAL += [np.inf, -np.inf, np.nan]
