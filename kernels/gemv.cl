@@ -42,7 +42,8 @@ typedef VT VU __attribute__((aligned(sizeof(T))));
 #define LOAD(p) (*(global const VU *)(p))
 #define STORE(v, p) (*(global VU *)(p) = (v))
 
-/* Global size: rows * splits * GROUP exactly, for no work-item may leave before a barrier. With splits > 1, y is the array (rows, splits) of parts. */
+/* Global size: rows * splits * GROUP exactly where GROUP > 1, for no work-item may leave before a
+ * barrier. With splits > 1, y is the array (rows, splits) of parts. */
 kernel void gemv_rows(global const T *a, global const T *x, global T *y, const long rows,
                       const long k, const long a_offset, const long a_row, const long a_col,
                       const long x_offset, const long x_step, const long y_offset,
