@@ -165,6 +165,8 @@ class NumpyBackend:
             chain.append(node)
             node = node.inputs[0]
         text = self._stored_value(host, node)
+        if chain and is_scalar(node):
+            text = self._array_of(text, node)
         for view in reversed(chain):
             expression = view_expression(host, view, text)
             name = host.names.fresh(view.name if view.name and view.name.isidentifier() else "a")
@@ -212,9 +214,13 @@ class NumpyBackend:
         if fresh:
             return host.names[node]
         if is_scalar(node):
-            dtype = "" if node.type.dtype == "float64" else f", {node.type.dtype}"
-            return f"np.array({host.scalar(node)}{dtype})"
+            return self._array_of(host.scalar(node), node)
         return f"np.array({self.value(host, node)})"
+
+    def _array_of(self, scalar: str, node: Node) -> str:
+        """Return the expression of a 0-d array that holds a scalar."""
+        dtype = "" if node.type.dtype == "float64" else f", {node.type.dtype}"
+        return f"np.array({scalar}{dtype})"
 
     def commit(self, host: HostFunction, shared: Node, new: Node) -> None:
         """Make a new array the shared variable's."""
