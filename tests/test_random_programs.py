@@ -80,7 +80,7 @@ COUNT = len(UNARY) + len(BINARY) + len(SHAPES)
 
 def fitting(x: Node, y: Node) -> Node:
     """Return y, or something made of it, that goes with x elementwise."""
-    if y.ndim == 0 or x.ndim == y.ndim == 1 and same(x, y):
+    if y.ndim == 0 or (x.ndim == y.ndim == 1 and same(x, y)):
         return y
     if x.ndim == 2 and y.ndim == 2 and same(x, y):
         return y
@@ -109,9 +109,7 @@ def program(inputs: list[Node], instructions: list[Instruction]) -> list[Node]:
 
 
 instructions = st.lists(
-    st.builds(
-        Instruction, st.integers(0, COUNT - 1), st.integers(0, 30), st.integers(0, 30)
-    ),
+    st.builds(Instruction, st.integers(0, COUNT - 1), st.integers(0, 30), st.integers(0, 30)),
     min_size=1,
     max_size=14,
 )
@@ -145,9 +143,7 @@ def close(got: list[np.ndarray], expected: list[np.ndarray]) -> None:
 
 @settings(max_examples=250, **quiet)
 @given(instructions, st.integers(0, 1000))
-def test_optimised_programs_compute_what_was_written(
-    written: list[Instruction], seed: int
-) -> None:
+def test_optimised_programs_compute_what_was_written(written: list[Instruction], seed: int) -> None:
     inputs = declared()
     outputs = program(inputs, written)
     values = arguments(seed)
