@@ -71,7 +71,7 @@ def test_work_grows_with_size(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["tanh", "a choice at each step", "one root"])
-def test_grad_of_was_simplified(name: str) -> None:
+def test_grad_of_large_graphs(name: str) -> None:
     g = grad(cost_of(name, MANY), x)
     assert g.type is x.type
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import graphc.tensor as T
-from autodiff.slopes import assert_equal, compiled, simplified, steady_slopes
+from autodiff.slopes import as_written, assert_equal, compiled, simplified, steady_slopes
 from graphc.ir.node import Node
 from harness import evaluate
 
@@ -118,3 +118,66 @@ def test_random_gradients_compiled(cost: Node) -> None:
         assume(np.all(np.isfinite(expected)))
         scale = float(np.max(np.abs(expected), initial=1.0))
         np.testing.assert_allclose(found, expected, 1e-9, 1e-11 * scale)
+
+
+# -- conditions -----------------------------------------------------------------------------------
+
+SINGULAR: list[Callable[[Any], Any]] = [
+    T.log,
+    T.sqrt,
+    lambda v: 1 / v,
+    lambda v: v**-0.5,
+    lambda v: v**1.5,
+    lambda v: T.log(T.exp(v) - 1),
+    lambda v: v * T.log(v),
+    lambda v: a / v,
+    lambda v: v + T.sqrt(v),
+    lambda v: -v,
+    lambda v: T.fill(a, v),
+    lambda v: v.dimshuffle("x", 0).dimshuffle(1),
+    lambda v: T.cast(T.cast(v, "float32"), "float64"),
+    lambda v: T.switch(a > 1, v, T.log(v)),
+    lambda v: T.switch(v > 0, T.sqrt(v), 1 / v),
+    lambda v: T.clip(v, -2, 2),
+    lambda v: T.maximum(v, 1 / v),
+]
+PLACES = {a: np.array([-2.0, -0.0, 0.0, 0.5, 1.0, 1.5])}
+
+
+@st.composite
+def shielded(draw: st.DrawFn) -> Node:
+    """Draw a sum of expressions, singular where a is not positive, that count only elsewhere."""
+    pool = [a]
+    for _ in range(draw(st.integers(1, 5))):
+        pool.append(draw(st.sampled_from(SINGULAR))(draw(st.sampled_from(pool))))
+    terms = []
+    for _ in range(draw(st.integers(1, 3))):
+        node = draw(st.sampled_from(pool[1:]))
+        low = draw(st.sampled_from([0, 0.7, 1.2]))
+        forms = [
+            T.switch(a > low, node, 0),
+            T.switch(a <= low, 0, node),
+            T.switch(~(a > low), 3, node),
+            T.switch(a > low, T.switch(a < 1.3, node, -node), 0) * a,
+        ]
+        terms.append(T.sum(draw(st.sampled_from(forms))))
+    return T.add(*terms) if len(terms) > 1 else terms[0]  # type: ignore[no-any-return]
+
+
+@settings(max_examples=100, deadline=None)
+@given(shielded())
+def test_nothing_is_felt_of_what_is_not_chosen(cost: Node) -> None:
+    for way in (as_written, simplified):
+        (slope,) = way(cost, [a])
+        (curvature,) = way(T.sum(slope), [a])
+        for found in evaluate([slope, curvature], PLACES):
+            assert np.all(np.isfinite(found[:3])), f"{way.__name__}: {found}"
+
+
+@settings(max_examples=40, deadline=None)
+@given(shielded())
+def test_compiling_keeps_the_shields(cost: Node) -> None:
+    (slope,) = simplified(cost, [a])
+    (curvature,) = simplified(T.sum(slope), [a])
+    for found in compiled([slope, curvature], PLACES):
+        assert np.all(np.isfinite(found[:3])), found
