@@ -259,9 +259,8 @@ def _in_layers(
     def spread(tops: Sequence[Node], seeds: Sequence[Node], leaves: list[Node]) -> None:
         simple = simplify(tops, _PHASES, {*leaves, *constant})
         kept = [x for x in fixed if x in tops]
-        for x, g in zip(
-            leaves, gradients(simple, seeds, leaves, constant, kept, leaves), strict=True
-        ):
+        parts = gradients(simple, seeds, leaves, constant, kept, leaves)
+        for x, g in zip(leaves, parts, strict=True):
             if g is not None and (x not in fixed or x in kept):
                 found[x] = _added(found[x], g)
 

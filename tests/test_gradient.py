@@ -88,6 +88,11 @@ def test_an_expression_and_what_it_is_made_of() -> None:
     f = graphc.function([x, y], by_x)
     np.testing.assert_allclose(f([-1000.0, 1000.0], AT[y]), [-4000.0, 0.0])
     np.testing.assert_allclose(at(by_inner), 2 * np.log(1 / (1 + np.exp(-AT[x]))) * AT[y])
+    cut = grad(outer, [inner, x], known_grads={inner: y})
+    np.testing.assert_allclose(at(cut[0]), AT[y])
+    np.testing.assert_allclose(at(cut[1]), AT[y] / (1 + np.exp(AT[x])))
+    cut = grad(outer, [inner, x], consider_constant=[inner], disconnected_inputs="none")
+    assert cut == [None, None]
     same, other = x + 0.0, x * 1.0
     found = grad(T.sum(same * 2 + other * 3 + x), [same, other, x])
     assert [at(g)[0] for g in found] == [2.0, 3.0, 6.0]
@@ -224,6 +229,9 @@ def kinked() -> Any:
 
 def test_null_gradients(kinked: None) -> None:
     loss = T.sum(T.tanh(x) * y)
+    inner = T.exp(x)
+    both = grad(T.sum(T.tanh(inner) + x), [inner, x], null_gradients="return")
+    assert both == [Undefined("tanh is out of order")] * 2
     assert at(grad(loss, y)).shape == (2,)
     assert grad(loss, x, null_gradients="return") == Undefined("tanh is out of order")
     assert said(lambda: grad(loss, x), NullTypeGradError) == (
