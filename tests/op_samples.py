@@ -19,7 +19,8 @@ from graphc.ir.node import Node, apply, input_node
 from graphc.ir.op import OPS, Domain, Kind, Op
 from graphc.ir.types import TensorType
 from graphc.ops import elementwise, linalg, movement
-from graphc.ops.movement import dimshuffle, expand, fill, iota, join, make_vector, put, slice_axes
+from graphc.ops.movement import dimshuffle, expand, fill
+from graphc.ops.parts import iota, join, make_vector, put, slice_axes
 from harness import sample
 
 # Leaves carry their values; tests/ir/ is about them.

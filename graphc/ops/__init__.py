@@ -1,5 +1,5 @@
 """The table of ops. Importing this package fills ``OPS``."""
 
-from graphc.ops import elementwise, linalg, math, movement, reduce
+from graphc.ops import elementwise, linalg, math, movement, parts, reduce
 
-__all__ = ["elementwise", "linalg", "math", "movement", "reduce"]
+__all__ = ["elementwise", "linalg", "math", "movement", "parts", "reduce"]

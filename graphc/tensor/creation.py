@@ -12,7 +12,8 @@ from graphc.ir.shapes import sizes
 from graphc.ir.source import here
 from graphc.ops.elementwise import cast, eq, int_div, maximum, neg
 from graphc.ops.family import is_number
-from graphc.ops.movement import dimshuffle, expand, fill, iota
+from graphc.ops.movement import dimshuffle, expand, fill
+from graphc.ops.parts import iota
 from graphc.tensor.shaping import broadcast_to
 from graphc.tensor.sizes import size_list
 

@@ -28,7 +28,8 @@ from graphc.ir.shapes import Dim, add, as_dim, at_least, at_most, floor_div, siz
 from graphc.ir.source import here
 from graphc.ops.elementwise import cast, lt, where
 from graphc.ops.family import is_number
-from graphc.ops.movement import dimshuffle, expand, put, slice_axes
+from graphc.ops.movement import dimshuffle, expand
+from graphc.ops.parts import put, slice_axes
 from graphc.tensor.shaping import shape_padleft
 from graphc.tensor.sizes import MAKE_VECTOR, elements, vector_of
 

@@ -16,7 +16,8 @@ from graphc.ir.source import here
 from graphc.ops import reduce
 from graphc.ops.elementwise import abs_, cast, clip, eq, maximum, minimum, where
 from graphc.ops.math import expm1, log, sigmoid, softplus
-from graphc.ops.movement import dimshuffle, iota
+from graphc.ops.movement import dimshuffle
+from graphc.ops.parts import iota
 from graphc.tensor.reductions import sum
 
 # -- activations ----------------------------------------------------------------------------------

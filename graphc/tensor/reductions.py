@@ -18,7 +18,8 @@ from graphc.ir.source import here
 from graphc.ops import elementwise, reduce
 from graphc.ops.elementwise import abs_, cast, sqr, true_div
 from graphc.ops.math import sqrt
-from graphc.ops.movement import dimshuffle, keep_axes, make_vector, reshape
+from graphc.ops.movement import dimshuffle, keep_axes, reshape
+from graphc.ops.parts import make_vector
 from graphc.ops.reduce import need_bool, normal_axes
 
 _MAKE_VECTOR = make_vector.op  # type: ignore[attr-defined]

@@ -12,7 +12,9 @@ from graphc.ir.shapes import product, sizes
 from graphc.ir.source import here
 from graphc.ops import movement
 from graphc.ops.family import is_number, pad_left
-from graphc.ops.movement import fill, make_vector
+from graphc.ops.movement import fill
+from graphc.ops.parts import join as join_parts
+from graphc.ops.parts import make_vector
 from graphc.tensor.sizes import MAKE_VECTOR, elements, size_list
 
 # -- sizes ----------------------------------------------------------------------------------------
@@ -330,7 +332,7 @@ def concatenate(tensor_list: Any, axis: int = 0) -> Any:
     place = _axis(axis, parts[0], "concatenate")
     if any(part.op is MAKE_VECTOR for part in parts) and all(map(_is_scalars, parts)):
         return make_vector(*[one for part in parts for one in elements(part)])
-    return movement.join(place, parts)
+    return join_parts(place, parts)
 
 
 def _is_scalars(node: Node) -> bool:
@@ -368,7 +370,7 @@ def stack(*tensors: Any, axis: int = 0) -> Any:
     if rank == 1:
         return make_vector(*parts)
     pattern = movement_pattern({place}, rank)
-    return movement.join(place, [movement.dimshuffle(part, pattern) for part in parts])
+    return join_parts(place, [movement.dimshuffle(part, pattern) for part in parts])
 
 
 def _side_by_side(tensors: Sequence[Any]) -> list[Node]:

@@ -18,7 +18,7 @@ from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.source import here
 from graphc.ops.elementwise import cast
-from graphc.ops.movement import element, make_vector
+from graphc.ops.parts import element, make_vector
 
 MAKE_VECTOR = make_vector.op  # type: ignore[attr-defined]
 _DEPTH = 8  # formulas over shapes are read through to this depth, and no graph is walked

@@ -16,7 +16,8 @@ from graphc.ir.node import Node, const
 from graphc.ir.op import OPS, Undefined
 from graphc.ir.types import TensorType
 from graphc.ir.walk import toposort
-from graphc.ops.movement import element, expand, fill, put
+from graphc.ops.movement import expand, fill
+from graphc.ops.parts import element, put
 from harness import evaluate
 
 x, y = T.dvectors("x", "y")

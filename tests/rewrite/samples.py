@@ -20,7 +20,8 @@ from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import sizes
 from graphc.ir.types import TensorType
 from graphc.ops import movement, reduce
-from graphc.ops.movement import dimshuffle, expand, fill, join, make_vector, put, slice_axes
+from graphc.ops.movement import dimshuffle, expand, fill
+from graphc.ops.parts import join, make_vector, put, slice_axes
 from graphc.rewrite.pattern import Application, Number, Variable, parts
 from graphc.rewrite.pipeline import PIPELINE
 from graphc.rewrite.rule import Rule

@@ -14,7 +14,8 @@ from graphc.ir.node import Node, input_node
 from graphc.ir.shapes import sizes
 from graphc.ir.types import TensorType
 from graphc.ir.verify import refines, verify
-from graphc.ops.movement import dimshuffle, expand, fill, keep_axes, slice_axes
+from graphc.ops.movement import dimshuffle, expand, fill, keep_axes
+from graphc.ops.parts import slice_axes
 from graphc.rewrite.pipeline import simplify
 from harness import evaluate
 

@@ -12,14 +12,8 @@ from collections.abc import Sequence
 from graphc.ir.node import Node, make
 from graphc.ir.op import OPS, Kind
 from graphc.ir.shapes import Dim, add, as_dim, mul, sizes
-from graphc.ops.movement import (
-    dimshuffle,
-    expand,
-    join,
-    join_offsets,
-    make_vector,
-    slice_axes,
-)
+from graphc.ops.movement import dimshuffle, expand
+from graphc.ops.parts import join, join_offsets, make_vector, slice_axes
 from graphc.rewrite.pattern import Attr, Rest, compute, raw
 from graphc.rewrite.rule import procedure, rule, table, uses
 
