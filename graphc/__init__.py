@@ -12,6 +12,7 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 from graphc import errors, gradient, tensor
 from graphc.compile.arguments import In
 from graphc.compile.compiled import CompiledFunction
+from graphc.compile.evaluate import evaluate
 from graphc.compile.function import Out, function
 from graphc.compile.shared import SharedVariable, shared
 from graphc.config import config
@@ -31,6 +32,7 @@ __all__ = [
     "Variable",
     "config",
     "errors",
+    "evaluate",
     "function",
     "grad",
     "gradient",
