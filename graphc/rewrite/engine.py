@@ -131,18 +131,13 @@ class Sweep:
             waiting = [child for child in node.inputs if child not in done]
             if waiting:
                 stack += self._checked(node, waiting[::-1])
-                continue
-            replacement = self._step(node)
-            if replacement is None:
-                self._finish(node, node)
             else:
-                forward[node] = self._checked(node, [replacement])[0]
+                self._step(node)
 
     def _finish(self, node: Node, final: Node) -> None:
         self.done[node] = final
         if final is node:
             self._order.add(node)
-            sizes(node)  # found bottom-up, so that no rule that asks walks far
         elif node.name and final.name is None and final.op.kind is not Kind.SOURCE:
             final.name = node.name  # so that what a user named can be found in the picture
 
@@ -160,32 +155,36 @@ class Sweep:
                 self._generation.setdefault(one, age)
         return new
 
-    def _step(self, node: Node) -> Node | None:
-        """Return what replaces a node whose inputs are in normal form, None if nothing does."""
+    def _step(self, node: Node) -> None:
+        """Settle a node whose inputs are in normal form, or find what replaces it."""
         inputs = tuple([self.done[child] for child in node.inputs])
         if node.op.commutative:
             inputs = self._order.arrange(inputs)
-        if inputs != node.inputs:
-            return rebuild(node, inputs)
-        index = self._added if node in self._settled else self._rules
-        for rule, body in index.candidates(node.op, tuple([child.op for child in inputs])):
-            after = self._fire(rule, body, node)
+        current = rebuild(node, inputs)
+        if current not in self.done:
+            after = self._fired(current)
             if after is not None:
+                self._generation[after] = self._generation.get(node, 0) + 1
+                self._forward[node] = self._checked(node, [after])[0]
+                return
+            self._finish(current, current)
+        if current is not node:
+            self._finish(node, self.done[current])
+
+    def _fired(self, node: Node) -> Node | None:
+        """Return what the first rule that fires makes of a node, None if none does."""
+        index = self._added if node in self._settled else self._rules
+        for rule, body in index.candidates(node.op, tuple([child.op for child in node.inputs])):
+            mark = next(nodes._serials)
+            result = body(node)
+            if result is None:
+                continue
+            after = restored(rule, node, result)
+            if after is not None and after is not node:
+                _inherit(after, mark, node.where)
+                self.log.append(Firing(self.name, rule, node, after))
                 return after
         return None
-
-    def _fire(self, rule: Rule, body: Body, node: Node) -> Node | None:
-        mark = next(nodes._serials)
-        result = body(node)
-        if result is None or result is node:
-            return None
-        after = restored(rule, node, result)
-        if after is None or after is node:
-            return None
-        _inherit(after, mark, node.where)
-        self.log.append(Firing(self.name, rule, node, after))
-        self._generation[after] = self._generation.get(node, 0) + 1
-        return after
 
 
 def _inherit(result: Node, mark: int, where: Location | None) -> None:

@@ -18,7 +18,7 @@ from graphc.ir.node import CONST, Node, const, number
 from graphc.ir.op import OPS
 from graphc.ops.elementwise import mul, pow, sqr, true_div
 from graphc.ops.math import sqrt
-from graphc.rewrite.rule import procedure, table
+from graphc.rewrite.rule import Ops, procedure, table, uses
 
 WINDOW = 24
 """Terms looked at from the top of one sum or product: the cost of a long one stays linear."""
@@ -45,7 +45,7 @@ class _Sum:
 
     def __init__(self, node: Node) -> None:
         self.terms: dict[Node, Number] = {}
-        self.constants: list[np.ndarray] = []
+        self.constants: list[tuple[int, np.ndarray]] = []
         self.meets = False
         stack: list[tuple[Node, int]] = [(node, 1)]
         seen = 0
@@ -63,7 +63,7 @@ class _Sum:
 
     def _add(self, node: Node, sign: int) -> None:
         if node.op is CONST:
-            self.constants.append(sign * node.attrs["value"].array)
+            self.constants.append((sign, node.attrs["value"].array))
             self.meets = self.meets or len(self.constants) > 1
             return
         factor: Number = sign
@@ -74,10 +74,11 @@ class _Sum:
 
     def build(self, dtype: str) -> Node | None:
         """Return the sum of the terms; None if a constant has no place in the dtype."""
-        constant = reduce(np.add, self.constants) if self.constants else np.zeros((), dtype)
-        if not all(_has_place(f, dtype) for f in self.terms.values()) or not _sound(
-            constant, self.constants
-        ):
+        given = [sign * one for sign, one in self.constants]
+        constant = reduce(np.add, given) if given else np.zeros((), dtype)
+        if not all(_has_place(f, dtype) for f in self.terms.values()):
+            return None
+        if not _sound(constant, given):
             return None
         total: Node | None = None
         terms = sorted(self.terms.items(), key=lambda term: term[1] < 0)  # begin with a plus
@@ -118,12 +119,22 @@ def _sound(result: np.ndarray, given: list[np.ndarray]) -> bool:
 def _collect_terms(node: Node, floats: bool) -> Node | None:
     if not _collects(node, floats):
         return None
+    found = _Sum(node)
+    if not found.meets:
+        return None
     with np.errstate(all="ignore"):
-        found = _Sum(node)
-        return found.build(node.type.dtype) if found.meets else None
+        return found.build(node.type.dtype)
 
 
-@procedure("add", "sub")
+_may_meet = uses("add", "sub", "neg", "mul")
+
+
+def _equal_or_sums(children: Ops) -> bool:
+    """Tell whether two terms can meet: neither is then a plain term beside a different one."""
+    return children[0] is children[1] or _may_meet(children)
+
+
+@procedure("add", "sub", when=_equal_or_sums)
 def collect_integer_terms(node: Node) -> Node | None:
     """Multiples of the same integer are added up, and so are constants.
 
@@ -132,7 +143,12 @@ def collect_integer_terms(node: Node) -> Node | None:
     return _collect_terms(node, floats=False)
 
 
-@procedure("add", "sub", assumes="terms are finite, and rounding may differ in the last digits")
+@procedure(
+    "add",
+    "sub",
+    when=_equal_or_sums,
+    assumes="terms are finite, and rounding may differ in the last digits",
+)
 def collect_terms(node: Node) -> Node | None:
     """Multiples of the same expression are added up, and so are constants: a + 2 * a is 3 * a.
 
@@ -275,12 +291,21 @@ def power_of(node: Node, power: Number) -> Node:
 def _collect_factors(node: Node, floats: bool) -> Node | None:
     if not _collects(node, floats):
         return None
+    found = _Product(node)
+    if not found.meets:
+        return None
     with np.errstate(all="ignore"):
-        found = _Product(node)
-        return found.build(node.type.dtype) if found.meets else None
+        return found.build(node.type.dtype)
 
 
-@procedure("mul")
+_may_cancel = uses("mul", "true_div", "neg", "sqr", "sqrt", "pow")
+
+
+def _equal_or_products(children: Ops) -> bool:
+    return children[0] is children[1] or _may_cancel(children)
+
+
+@procedure("mul", when=_equal_or_products)
 def collect_integer_factors(node: Node) -> Node | None:
     """Powers of the same integer are one power, and constants are multiplied.
 
@@ -292,6 +317,7 @@ def collect_integer_factors(node: Node) -> Node | None:
 @procedure(
     "mul",
     "true_div",
+    when=_equal_or_products,
     assumes="factors are finite and not 0, and rounding may differ in the last digits",
 )
 def collect_factors(node: Node) -> Node | None:
