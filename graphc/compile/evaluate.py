@@ -7,6 +7,7 @@ from typing import Any
 
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.function import function
+from graphc.config import config
 from graphc.errors import MissingInputError, message
 from graphc.ir.node import INPUT, Node, operand
 from graphc.ir.source import here
@@ -48,10 +49,10 @@ def evaluate(node: Node, inputs_to_values: Mapping[Any, Any] | None = None) -> A
             )
         values[named[key] if isinstance(key, str) else key] = value
     kept: dict[Any, CompiledFunction] = node.__dict__.setdefault("_evaluators", {})
-    inputs = tuple(values)
-    if inputs not in kept:
-        kept[inputs] = function(list(inputs), node, on_unused_input="ignore", name="eval")
-    return kept[inputs](*values.values())
+    key = (*values, config.backend, config.device, config.optimizer)
+    if key not in kept:
+        kept[key] = function(list(values), node, on_unused_input="ignore", name="eval")
+    return kept[key](*values.values())
 
 
 LANGUAGE["eval"] = evaluate
