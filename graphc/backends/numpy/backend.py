@@ -90,6 +90,14 @@ class NumpyBackend:
             self._tiled(host, kernel, step, arguments, left, line)
         else:
             host.body.line(line, group.members)
+        self._changed(host, kernel.stores)
+
+    def _changed(self, host: HostFunction, nodes: Sequence[Node]) -> None:
+        """Say that copies on devices of what was written in place are out of date."""
+        for node in nodes:
+            buffer = host.program.buffers[node]
+            if buffer.role is Role.IN_PLACE and buffer.shared is not None:
+                host.body.line(f"{host.names[buffer.shared]}_.device = None")
 
     def _may_tile(self, members: Sequence[Node], kernel: Kernel) -> bool:
         return not any(node.op.name in ("argmax", "argmin") for node in members)
@@ -229,6 +237,7 @@ class NumpyBackend:
         first = next(s for s, n in host.program.updates if n is new) is shared
         text = host.names[new] if mine and first else self.result(host, new, False)
         host.body.line(f"{host.names[shared]}_.data = {text}", [new])
+        host.body.line(f"{host.names[shared]}_.device = None")
 
     def finish(self, host: HostFunction) -> None:
         """Write where buffers come from, now that all are known, and where they go."""

@@ -104,12 +104,11 @@ class Memory:
     def read(self, *arrays: DeviceArray) -> None:
         """Wait for all that is queued; the values are then in the arrays' `array`."""
         copied = [one for one in arrays if one.array is None]
-        *others, last = copied or [None]
-        events = [self._read_later(one) for one in others]
-        if last is None or 0 in last.shape:
+        events = [self._read_later(one) for one in copied[:-1]]
+        if not copied or 0 in copied[-1].shape:
             self.device.finish()
-        if last is not None:
-            last.array = last.to_host()
+        for one in copied[-1:]:
+            one.array = one.to_host()
         del events  # each waits for its copy when it goes
 
     def _read_later(self, one: DeviceArray) -> Any:
@@ -143,5 +142,3 @@ class Memory:
     def changed(self, variable: Any) -> None:
         """Note that the value of a shared variable was changed where it lies on the device."""
         variable.__dict__.pop("data", None)
-
-

@@ -21,7 +21,7 @@ from graphc.errors import NotSupportedError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import CONST, INPUT, SHARED, Node, operand
 from graphc.ir.op import Kind
-from graphc.ir.shapes import Dim, product
+from graphc.ir.shapes import Dim
 from graphc.lower.layout import Strided, is_contiguous, strided
 from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
 
@@ -135,7 +135,7 @@ class OpenCLBackend:
     # -- values --
 
     def array(self, host: HostFunction, node: Any) -> str:
-        """Return the name of a stored value on the device, writing the line that brings it there."""
+        """Return the name of a stored value on the device, bringing it there first."""
         if node in self._arrays:
             return self._arrays[node]
         if node in host.program.buffers:
@@ -186,7 +186,11 @@ class OpenCLBackend:
         """Return an operand of a routine: an array, or a view of one."""
         place = self.place(host, node)
         array = self.array(host, place.base)
-        if is_contiguous(place) and place.offset == 0 and place.shape == self._own_shape(host, place):
+        if (
+            is_contiguous(place)
+            and place.offset == 0
+            and place.shape == self._own_shape(host, place)
+        ):
             return array
         shape, strides = host.dims(place.shape), host.dims(place.strides)
         return f"view({array}, {shape}, {strides}, {host.dim(place.offset)})"

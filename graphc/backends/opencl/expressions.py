@@ -38,7 +38,12 @@ def literal(value: bool | int | float, dtype: str, width: int = 1) -> str:
 
     Examples
     --------
-    >>> literal(0.1, "float32"), literal(-1, "int64"), literal(3, "int8"), literal(2.0, "float64", 4)
+    >>> (
+    ...     literal(0.1, "float32"),
+    ...     literal(-1, "int64"),
+    ...     literal(3, "int8"),
+    ...     literal(2.0, "float64", 4),
+    ... )
     ('0.1f', '(-1L)', '(char)3', '(double4)(2.0)')
     """
     text = _float(value, dtype) if dtypes.is_float(dtype) else _int(int(value), dtype)

@@ -85,8 +85,9 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """An input of a group: its name in bodies, and where it lies; ``array`` counts those that lie
-    somewhere. An operand without a place is a number.
+    """An input of a group: its name in bodies, and where it lies.
+
+    ``array`` counts those that lie somewhere on the device; without it, it is a number.
     """
 
     node: Node
@@ -463,9 +464,7 @@ def _outer_brackets(text: str) -> bool:
 def _fill_map(
     name: str, params: Sequence[str], body: Sequence[str], vector_body: Sequence[str]
 ) -> str:
-    found = re.search(
-        r"^/\* frame map \*/\n(.*?)^/\* end frame \*/$", read("map.cl"), re.M | re.S
-    )
+    found = re.search(r"^/\* frame map \*/\n(.*?)^/\* end frame \*/$", read("map.cl"), re.M | re.S)
     assert found is not None
     declared = "".join(f"{param}, " for param in params)
     text = found[1].replace("NAME(PARAMS ", f"{name}({declared}")

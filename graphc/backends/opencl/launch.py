@@ -20,9 +20,7 @@ KEPT_CUTS = 64
 PLACE_BYTES = 8
 
 
-def launch_sizes(
-    device: Device, items: int, group: int = 1
-) -> tuple[tuple[int], tuple[int]]:
+def launch_sizes(device: Device, items: int, group: int = 1) -> tuple[tuple[int], tuple[int]]:
     """Return global and local size for so many work-items, or trees of ``group`` of them.
 
     The size of a work-group is never left to the driver: PoCL would compile the kernel anew for
@@ -131,7 +129,7 @@ class FoldLaunch:
         """Return the number of parts and their length."""
         cut = self._cuts.get(sizes)
         if cut is None:
-            split = split_rows if len(sizes) == 2 else split_columns
+            split: Any = split_rows if len(sizes) == 2 else split_columns
             found = split(self._device.info, *sizes, self._width)
             if len(self._cuts) >= KEPT_CUTS:
                 self._cuts.clear()

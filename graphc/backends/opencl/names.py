@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 # Keywords and types of OpenCL C, functions of the prelude and of templates, and what frames use.
-_TAKEN = frozenset(
-    """
+_WORDS = """
     auto break case const continue default do double else enum extern float for goto if inline int
     long register restrict return short signed sizeof static struct switch typedef union unsigned
     void volatile while bool char uchar ushort uint ulong half kernel global local constant private
@@ -17,8 +16,8 @@ _TAKEN = frozenset(
     floormod max_nan min_nan quotient select convert fmod copysign erf erfc tgamma lgamma isnan
     i o r c k n at lane first last part left blocks item rows length outer inner splits chunk
     in_row half_group
-    """.split()
-)
+"""
+_TAKEN = frozenset(_WORDS.split())
 _NUMBERED = re.compile(
     r"(out|at|r|v|p|s|part|part_at|value|place|char|uchar|short|ushort|int|uint|long|ulong|float"
     r"|double|half)_?\d+(_at)?|[irco]_(over_)?\d+|[A-Z_]\w*|(as|convert|truth)_\w+"

@@ -15,9 +15,8 @@ import numpy as np
 
 from graphc.backends.opencl import reduce
 from graphc.backends.opencl.device import Device
-from graphc.backends.opencl.expressions import c_name
 from graphc.backends.opencl.groups import KernelPlan
-from graphc.backends.opencl.kernel import Kernel
+from graphc.backends.opencl.kernel import C_TYPES, Kernel
 from graphc.backends.opencl.kernel_files import read
 from graphc.backends.opencl.launch import FoldLaunch, FoldResult, MapLaunch
 from graphc.backends.opencl.reduce import Fold, split_rows
@@ -58,9 +57,7 @@ class Programs:
 
     def text(self) -> str:
         """Return the kernels, for people."""
-        parts = [
-            _kernel_text(plan, unit) for plan in self.plans for unit in [self._unit_of(plan)]
-        ]
+        parts = [_kernel_text(plan, unit) for plan in self.plans for unit in [self._unit_of(plan)]]
         return "".join(f"\n{part}" for part in parts)
 
     def launches(self) -> dict[str, Any]:
@@ -130,12 +127,7 @@ def _number(dtype: str | None) -> Any:
 
 
 def _bytes(fold: Fold) -> int:
-    sizes = {c_name(dtype): np.dtype(dtype).itemsize for dtype in _DTYPES}
-    return sizes[fold.ctype]
-
-
-_DTYPES = ("bool", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
-_DTYPES += ("float32", "float64")
+    return next(np.dtype(name).itemsize for name, text in C_TYPES.items() if text == fold.ctype)
 
 
 def _source(unit: _Unit, width: int) -> str:

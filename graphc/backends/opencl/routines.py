@@ -35,7 +35,8 @@ class ArrayView(NamedTuple):
     @property
     def as_matrix(self) -> Matrix:
         """The same for products."""
-        return Matrix(self.buffer, *self.shape, *self.strides, self.offset)
+        rows, columns = self.shape
+        return Matrix(self.buffer, rows, columns, self.strides[0], self.strides[1], self.offset)
 
 
 class Routines:
@@ -72,9 +73,7 @@ class Routines:
             for have, stride in zip(source.shape, source.strides, strict=True)
         )
         source = source._replace(strides=strides)
-        products.copy(
-            self.device, target.dtype, target.shape, source.as_view, target.as_view
-        )
+        products.copy(self.device, target.dtype, target.shape, source.as_view, target.as_view)
 
     def fill_view(self, target: Any, value: float) -> None:
         """Queue one value for all elements."""
