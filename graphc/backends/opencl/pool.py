@@ -59,7 +59,8 @@ class BufferPool(Generic[B]):
         self._allocate = allocate
         self._largest = largest
         self._free: dict[int, list[B]] = {}
-        self._lock = threading.Lock()
+        # Collected garbage may give a buffer back while this very thread holds the lock.
+        self._lock = threading.RLock()
         self.bytes_held = 0
 
     def take(self, nbytes: int) -> B:
