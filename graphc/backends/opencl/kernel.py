@@ -100,6 +100,19 @@ class Kernel:
         except opencl().Error as error:
             return self._again(error, global_size, local_size)
 
+    def run(
+        self,
+        arguments: Sequence[Any],
+        global_size: tuple[int, ...],
+        local_size: tuple[int, ...] | None = None,
+    ) -> None:
+        """Set the arguments and queue the kernel, without keeping the arguments any longer.
+
+        What is queued keeps its buffers alive by itself, in the driver.
+        """
+        self._handle.set_args(*arguments)
+        self.launch(global_size, local_size)
+
     def _again(
         self, error: Exception, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
     ) -> cl.Event:

@@ -53,7 +53,7 @@ class MapLaunch:
         buffers = [array.buffer for array in arguments[:count]]
         sizes = launch_sizes(self._device, -(-n // self._width))
         with self._lock:
-            self._kernel.set(*buffers, *arguments[count:], n).launch(*sizes)
+            self._kernel.run((*buffers, *arguments[count:], n), *sizes)
 
 
 class FoldResult(NamedTuple):
@@ -116,12 +116,16 @@ class FoldLaunch:
             outs = self._outputs([None] * len(self._folds), count * splits, lent)
         items = splits * (sizes[0] * -(-sizes[2] // self._width) if len(sizes) == 3 else sizes[0])
         with self._lock:
-            self._first.set(*buffers, *numbers, *outs, *sizes, splits, chunk)
-            self._first.launch(*launch_sizes(self._device, items, self._group))
+            self._first.run(
+                (*buffers, *numbers, *outs, *sizes, splits, chunk),
+                *launch_sizes(self._device, items, self._group),
+            )
             if splits > 1:
                 own = (1, splits, count) if len(sizes) == 3 else (count, splits)
-                self._second.set(*outs, *finals, *own, 1, splits)
-                self._second.launch(*launch_sizes(self._device, count, self._group))
+                self._second.run(
+                    (*outs, *finals, *own, 1, splits),
+                    *launch_sizes(self._device, count, self._group),
+                )
         for buffer in lent:
             self._device.free(buffer)
 
