@@ -82,7 +82,9 @@ def check(
         (value,) = evaluate(node, given)
         assert evaluate_sizes(sizes(node), given) == case.arrays[place].shape
         where = f"{case}: gradient by {x}"
-        np.testing.assert_allclose(value, numbers, rtol=allowed, atol=allowed * scale, err_msg=where)
+        np.testing.assert_allclose(
+            value, numbers, rtol=allowed, atol=allowed * scale, err_msg=where
+        )
 
 
 @pytest.mark.parametrize("name", SMOOTH)

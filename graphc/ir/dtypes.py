@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from graphc.config import config
-from graphc.errors import DTypeError, NotSupportedError
+from graphc.errors import DTypeError, NotSupportedError, message
+from graphc.ir.source import here
 
 BOOL = "bool"
 INTS = ("int8", "int16", "int32", "int64")
@@ -30,6 +31,9 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(UINTS, "uint"),
     **dict.fromkeys(FLOATS, "float"),
 }
+
+
+_KNOWN = f"there are {', '.join(DTYPES[:5])},\n{', '.join(DTYPES[5:])}"
 
 
 def canonical(dtype: Any) -> str:
@@ -54,10 +58,10 @@ def canonical(dtype: Any) -> str:
     try:
         name = np.dtype(dtype).name
     except TypeError:
-        raise DTypeError(f"{dtype!r} is not a dtype; graphc has {', '.join(DTYPES)}") from None
+        raise DTypeError(message(f"{dtype!r} is not a dtype", (), here(), _KNOWN)) from None
     if name not in _KINDS:
         kind = "complex numbers are" if name.startswith("complex") else f"dtype {name} is"
-        raise NotSupportedError(f"{kind} not supported; graphc computes with {', '.join(DTYPES)}")
+        raise NotSupportedError(message(f"{kind} not supported", (), here(), _KNOWN))
     return name
 
 

@@ -47,7 +47,7 @@ def here() -> Location | None:
 
 
 def _is_inside(filename: str) -> bool:
-    if filename.startswith("<frozen"):
+    if filename.startswith(("<frozen", "<graphc ")):  # the latter is generated code
         return True
     name = filename.replace("\\", "/")
     return name.startswith(_PACKAGE) and not name.startswith(_EXAMPLES)

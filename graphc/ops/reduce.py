@@ -34,7 +34,11 @@ def normal_axes(x: Node, axis: Any, what: str) -> tuple[int, ...]:
         place = int(one)
         if not -x.type.ndim <= place < x.type.ndim:
             raise GraphcValueError(
-                message(f"{what}: axis {place} of {x.type.ndim} axes", [operand(x)], here())
+                message(
+                    f"{what}: axis {place} is out of range for {x.type.ndim} axes",
+                    [operand(x)],
+                    here(),
+                )
             )
         axes.append(place % x.type.ndim)
     if len(set(axes)) < len(axes):

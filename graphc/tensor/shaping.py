@@ -152,7 +152,7 @@ def _axis(axis: Any, x: Node, what: str, rank: int | None = None) -> int:
     place = int(axis)
     if not -rank <= place < rank:
         raise GraphcValueError(
-            message(f"{what}: axis {place} of {rank} axes", [operand(x)], here())
+            message(f"{what}: axis {place} is out of range for {rank} axes", [operand(x)], here())
         )
     return place % rank
 
