@@ -278,3 +278,12 @@ def test_shared_variables() -> None:
     assert n.get_value() == np.float32(0.5)
     assert graphc.shared(1).dtype == "int64" and graphc.shared(1.0).dtype == "float64"
     assert graphc.shared(np.zeros((3, 1)), broadcastable=(False, True)).type.shape == (None, 1)
+
+
+def test_integer_scalars_wrap_without_a_warning(backend: str) -> None:
+    n = T.lscalar("n")
+    f = graphc.function([n], [n + 1, n * n, n // 0, n % 0], backend=backend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plus, square, quotient, rest = f(2**63 - 1)
+    assert plus == -(2**63) and square == 1 and quotient == 0 and rest == 0
