@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,17 @@ class SharedVariable(Node):
 
     def __getattr__(self, name: str) -> Any:
         """Return ``data`` that was changed on a device last; keep it until it changes again."""
-        held = self.__dict__.get("device")
-        if name != "data" or held is None:
+        if name != "data" or self.__dict__.get("device") is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.data = held.to_host()
-        return self.data
+        with _moving:
+            found = self.__dict__["data"] = self.device.to_host()
+        return found
+
+    def moved(self, device: Any) -> None:
+        """Take a value that a device holds; the host's copy is out of date then."""
+        with _moving:
+            self.device = device
+            self.__dict__.pop("data", None)
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
         """Return the value.
@@ -105,6 +112,8 @@ class SharedVariable(Node):
         return _new(self.type, self.data.copy(), self.name)
 
 
+# Fetching a value and noting that it has changed must not mix.
+_moving = threading.Lock()
 _OWN = ("data", "device", "default_update")
 
 

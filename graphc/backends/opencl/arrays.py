@@ -136,9 +136,8 @@ class Memory:
 
     def commit(self, variable: Any, value: DeviceArray) -> None:
         """Make an array the value of a shared variable; the host's copy is out of date then."""
-        variable.device = value
-        variable.__dict__.pop("data", None)
+        variable.moved(value)
 
     def changed(self, variable: Any) -> None:
         """Note that the value of a shared variable was changed where it lies on the device."""
-        variable.__dict__.pop("data", None)
+        variable.moved(variable.device)

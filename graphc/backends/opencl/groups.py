@@ -8,17 +8,15 @@ or folded. Reading this module needs `places` (indices) and `expressions` (value
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from graphc.backends.opencl import reduce
 from graphc.backends.opencl.expressions import c_name, expression, literal, widths_of
-from graphc.backends.opencl.kernel_files import read
+from graphc.backends.opencl.frames import fill_map
 from graphc.backends.opencl.names import KernelNames
 from graphc.backends.opencl.places import Loop, Strides, loop, same, term, total
 from graphc.emit.writer import places
@@ -146,7 +144,7 @@ class KernelPlan:
         ops = f"{len(self.group.members)} op" + "s" * (len(self.group.members) > 1)
         head = f"/* {ops}{f'   {origin}' if origin else ''} */\n"
         if self.frame == "map":
-            return head + _fill_map(self.name, declared, body, vector_body)
+            return head + fill_map(self.name, declared, body, vector_body)
         write = reduce.write_rows if self.frame == "rows" else reduce.write_columns
         return head + write(self.name, declared, self.fold_texts(), body, vector_body)
 
@@ -459,19 +457,3 @@ def _outer_brackets(text: str) -> bool:
         if depth == 0:
             return place == len(text) - 1
     return False
-
-
-def _fill_map(
-    name: str, params: Sequence[str], body: Sequence[str], vector_body: Sequence[str]
-) -> str:
-    found = re.search(r"^/\* frame map \*/\n(.*?)^/\* end frame \*/$", read("map.cl"), re.M | re.S)
-    assert found is not None
-    declared = "".join(f"{param}, " for param in params)
-    text = found[1].replace("NAME(PARAMS ", f"{name}({declared}")
-    for mark, lines in (("VECTOR", vector_body), ("SCALAR", body)):
-        text = re.sub(rf"^( *){mark};\n", partial(_indented, lines), text, flags=re.M)
-    return text
-
-
-def _indented(lines: Sequence[str], mark: re.Match[str]) -> str:
-    return "".join(f"{mark[1]}{line}\n" for line in lines)

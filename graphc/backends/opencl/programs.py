@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.backends.opencl import reduce
 from graphc.backends.opencl.device import Device
+from graphc.backends.opencl.frames import quotients, resolve
 from graphc.backends.opencl.groups import KernelPlan
 from graphc.backends.opencl.kernel import C_TYPES, Kernel
 from graphc.backends.opencl.kernel_files import read
@@ -57,7 +58,11 @@ class Programs:
 
     def text(self) -> str:
         """Return the kernels, for people."""
-        parts = [_kernel_text(plan, unit) for plan in self.plans for unit in [self._unit_of(plan)]]
+        parts = [
+            _kernel_text(plan, unit, unit.width)
+            for plan in self.plans
+            for unit in [self._unit_of(plan)]
+        ]
         return "".join(f"\n{part}" for part in parts)
 
     def launches(self) -> dict[str, Any]:
@@ -132,16 +137,18 @@ def _bytes(fold: Fold) -> int:
 
 def _source(unit: _Unit, width: int) -> str:
     """Return the text of a program."""
-    parts = [f"#define WIDTH {width}", f"#define GROUP {unit.group}", read("prelude.cl")]
-    parts.append(reduce.macros())
-    parts.append(read("map.cl").split("#ifndef FRAMES_ONLY")[0])
-    narrow = [plan.write(1) for plan in unit.plans if width > 1 and not plan.may_vectorise]
-    narrow += [plan.write_second() for plan in unit.plans if plan.folds]
-    parts += [plan.write(width) for plan in unit.plans if plan.may_vectorise or width == 1]
-    if width > 1 and narrow:
-        parts.append("#undef WIDTH\n#define WIDTH 1")
-    return "\n".join([*parts, *narrow])
+    parts = [
+        f"#define WIDTH {width}",
+        f"#define GROUP {unit.group}",
+        read("prelude.cl"),
+        reduce.macros(),
+        quotients(),
+    ]
+    parts += [_kernel_text(plan, unit, width) for plan in unit.plans]
+    parts += [resolve(plan.write_second(), 1, unit.group) for plan in unit.plans if plan.folds]
+    return "\n".join(parts)
 
 
-def _kernel_text(plan: KernelPlan, unit: _Unit) -> str:
-    return plan.write(unit.width if plan.may_vectorise else 1)
+def _kernel_text(plan: KernelPlan, unit: _Unit, width: int) -> str:
+    width = width if plan.may_vectorise else 1
+    return resolve(plan.write(width), width, unit.group)
