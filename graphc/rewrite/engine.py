@@ -57,13 +57,16 @@ class Index:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
+        self._by_op: dict[Op, list[Rule]] = {}
         self._found: Candidates = {}
 
     def candidates(self, op: Op, children: Ops) -> list[tuple[Rule, Body]]:
         """Return the functions that may fire, in the order of the table."""
         found = self._found.get((op, children))
         if found is None:
-            found = [(r, body) for r in self._rules for body in r.bodies(op, children)]
+            if op not in self._by_op:
+                self._by_op[op] = [rule for rule in self._rules if rule.applies_to(op)]
+            found = [(r, body) for r in self._by_op[op] for body in r.bodies(children)]
             self._found[op, children] = found
         return found
 

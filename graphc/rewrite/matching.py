@@ -1,8 +1,8 @@
 """Matching: patterns against nodes, and nodes built from patterns.
 
-The left side of a rule becomes straight-line Python, one function for each order in which the
-arguments of its commutative ops can stand; it is compiled when a node first passes the test on the
-ops of its inputs. This module does not decide which rule is tried when; the engine does.
+The left side of a rule becomes one function for each order in which the arguments of its
+commutative ops can stand, so that none has to go back and try again. This module does not decide
+which rule is tried when; the engine does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import RuleError
-from graphc.ir.dtypes import kind
 from graphc.ir.node import CONST, Node, const, make, number
 from graphc.ir.op import Kind, Op
 from graphc.ir.source import Location
@@ -83,79 +82,78 @@ def required(pattern: Application) -> tuple[Op | None, ...]:
 
 # -- matching -------------------------------------------------------------------------------------
 
+Step = Callable[[Any, Bindings], bool]  # (what is compared, what is bound so far) -> it matches
 
-def compile_matcher(pattern: Application) -> Matcher:
+
+def matcher(pattern: Application) -> Matcher:
     """Return a function that returns what the variables are bound to, or None."""
-    writer = _MatcherWriter()
-    writer.application(pattern, "n")
-    pairs = ", ".join(f"{name!r}: {place}" for name, place in writer.bound.items())
-    source = "\n    ".join(["def match(n):", *writer.lines, f"return {{{pairs}}}"])
-    scope: dict[str, Any] = {"CONST": CONST, "kind": kind, "number": number, **writer.values}
-    exec(compile(source, f"<pattern {pattern!r}>", "exec"), scope)
-    return scope["match"]  # type: ignore[no-any-return]
+    step = _step(pattern)
+
+    def match(node: Node) -> Bindings | None:
+        bound: Bindings = {}
+        return bound if step(node, bound) else None
+
+    return match
 
 
-class _MatcherWriter:
-    """Writes the lines of one matcher."""
+def _step(pattern: Pattern) -> Step:
+    if isinstance(pattern, Application):
+        return _application_step(pattern)
+    if isinstance(pattern, Number):
+        value = pattern.value
+        return lambda node, bound: number(node) == value
+    if isinstance(pattern, Variable):
+        return _variable_step(pattern)
+    raise RuleError("what is computed stands on the right side only")
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.bound: dict[str, str] = {}
-        self.values: dict[str, Any] = {}
-        self._count = 0
 
-    def value(self, value: Any) -> str:
-        name = f"v{len(self.values)}"
-        self.values[name] = value
-        return name
+def _variable_step(pattern: Variable) -> Step:
+    name, test = pattern.name, TESTS.get(pattern.sort)
 
-    def need(self, test: str) -> None:
-        self.lines.append(f"if not ({test}): return None")
+    def step(node: Node, bound: Bindings) -> bool:
+        found = bound.get(name)
+        if found is not None:
+            return found is node
+        bound[name] = node
+        return test is None or test(node)
 
-    def bind(self, name: str, place: str, same_as: str = "{0} is {1}") -> None:
-        if name in self.bound:
-            self.need(same_as.format(place, self.bound[name]))
-        else:
-            self.bound[name] = place
+    return step
 
-    def node(self, pattern: Pattern, place: str) -> None:
-        if isinstance(pattern, Application):
-            self.application(pattern, place)
-        elif isinstance(pattern, Number):
-            self.need(f"number({place}) == {self.value(pattern.value)}")
-        elif isinstance(pattern, Variable):
-            if pattern.sort in TESTS:
-                self.need(TESTS[pattern.sort].format(place))
-            self.bind(pattern.name, place)
-        else:
-            raise RuleError("what is computed stands on the right side only")
 
-    def application(self, pattern: Application, place: str) -> None:
-        self.need(f"{place}.op is {self.value(pattern.op)}")
-        for name, value in pattern.attrs.items():
-            found = f"{place}.attrs[{name!r}]"
-            if isinstance(value, Variable):
-                self.bind(value.name, found, "{0} == {1}")
-            else:
-                self.need(f"{found} == {self.value(value)}")
-        self._inputs(pattern, place)
+def _application_step(pattern: Application) -> Step:
+    op = pattern.op
+    *first, last = pattern.args
+    rest = last.name if isinstance(last, Variable) and last.sort == "Rest" else None
+    children = tuple(map(_step, first if rest else pattern.args))
+    attrs = tuple((name, _value_step(value)) for name, value in pattern.attrs.items())
 
-    def _inputs(self, pattern: Application, place: str) -> None:
-        *args, last = pattern.args
-        rest = isinstance(last, Variable) and last.sort == "Rest"
-        fixed = args if rest else pattern.args
-        names = [f"n{self._count + i}" for i in range(len(fixed))]
-        self._count += len(fixed)
-        self.need(f"len({place}.inputs) {'>=' if rest else '=='} {len(fixed)}")
-        targets = "".join(f"{name}, " for name in names)
-        if rest:
-            tail = f"r{self._count}"
-            self.lines.append(f"{targets}*{tail} = {place}.inputs")
-            self.bind(last.name, tail, "{0} == {1}")  # type: ignore[attr-defined]
-        else:
-            self.lines.append(f"{targets.rstrip()} = {place}.inputs")
-        for arg, name in zip(fixed, names, strict=True):
-            self.node(arg, name)
+    def step(node: Node, bound: Bindings) -> bool:
+        if node.op is not op:
+            return False
+        inputs = node.inputs
+        if len(inputs) < len(children) if rest else len(inputs) != len(children):
+            return False
+        for child, inner in zip(children, inputs, strict=False):
+            if not child(inner, bound):
+                return False
+        for name, match in attrs:
+            if not match(node.attrs[name], bound):
+                return False
+        return rest is None or _bind(rest, inputs[len(children) :], bound)
+
+    return step
+
+
+def _value_step(pattern: Any) -> Step:
+    """Return the step for an attribute."""
+    if isinstance(pattern, Variable):
+        name = pattern.name
+        return lambda value, bound: _bind(name, value, bound)
+    return lambda value, bound: bool(value == pattern)
+
+
+def _bind(name: str, value: Any, bound: Bindings) -> bool:
+    return bool(bound.setdefault(name, value) == value)
 
 
 # -- building -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from graphc.errors import RuleError
+from graphc.ir.dtypes import kind
 from graphc.ir.node import CONST, Expression, Node, apply
 from graphc.ir.op import OPS, Op
 
@@ -26,14 +27,14 @@ Boolean = Any  # ... of dtype bool
 Discrete = Any  # ... of dtype bool or an integer one
 Scalar = Any  # ... of rank 0
 
-TESTS = {
-    "Const": "{0}.op is CONST",
-    "Float": "kind({0}.type.dtype) == 'float'",
-    "Integer": "kind({0}.type.dtype) in ('int', 'uint')",
-    "Signed": "kind({0}.type.dtype) in ('int', 'float')",
-    "Discrete": "kind({0}.type.dtype) != 'float'",
-    "Boolean": "{0}.type.dtype == 'bool'",
-    "Scalar": "{0}.type.ndim == 0",
+TESTS: dict[str, Callable[[Node], bool]] = {
+    "Const": lambda node: node.op is CONST,
+    "Float": lambda node: kind(node.type.dtype) == "float",
+    "Integer": lambda node: kind(node.type.dtype) in ("int", "uint"),
+    "Signed": lambda node: kind(node.type.dtype) in ("int", "float"),
+    "Discrete": lambda node: kind(node.type.dtype) != "float",
+    "Boolean": lambda node: node.type.dtype == "bool",
+    "Scalar": lambda node: node.type.ndim == 0,
 }
 """What a node must satisfy to be bound to a variable of each sort."""
 

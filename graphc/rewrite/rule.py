@@ -20,7 +20,7 @@ from graphc.rewrite.matching import (
     Bindings,
     Matcher,
     build,
-    compile_matcher,
+    matcher,
     required,
     variants,
 )
@@ -72,10 +72,12 @@ class Rule:
     when: When | None = None
     _ways: list[_Way] = field(default_factory=list)
 
-    def bodies(self, op: Op, children: Ops) -> list[Body]:
-        """Return functions to try on a node of an op whose inputs have these ops."""
-        if op not in self.ops and op.kind not in self.ops:
-            return []
+    def applies_to(self, op: Op) -> bool:
+        """Tell whether the rule is about an op."""
+        return op in self.ops or op.kind in self.ops
+
+    def bodies(self, children: Ops) -> list[Body]:
+        """Return functions to try on a node of its op whose inputs have these ops."""
         if self.body is not None:
             return [self.body] if self.when is None or self.when(children) else []
         if not self._ways:
@@ -88,7 +90,7 @@ class Rule:
 
 
 class _Way:
-    """One order of a rule's commutative arguments, compiled when first needed."""
+    """One order of a rule's commutative arguments."""
 
     def __init__(self, left: Application, right: Pattern) -> None:
         self._left = left
@@ -111,7 +113,7 @@ class _Way:
     def try_on(self, node: Node) -> Node | None:
         match = self._match
         if match is None:
-            match = self._match = compile_matcher(self._left)
+            match = self._match = matcher(self._left)
         bound: Bindings | None = match(node)
         return None if bound is None else build(self._right, bound, node)
 

@@ -20,8 +20,9 @@ from graphc.ops.elementwise import mul, pow, sqr, true_div
 from graphc.ops.math import sqrt
 from graphc.rewrite.rule import Ops, procedure, table, uses
 
-WINDOW = 24
-"""Terms looked at from the top of one sum or product: the cost of a long one stays linear."""
+WINDOW = 4
+"""Terms looked at from the top of one sum or product. What is put together anew is not shared with
+other users of its parts, so a large window would make graphs with much sharing larger."""
 
 POWERS = 8
 """Whole powers up to this one are products."""
