@@ -19,6 +19,7 @@ from graphc.config import config
 from graphc.errors import GraphcError, GraphcWarning
 from graphc.gradient import grad
 from graphc.ir.node import Node as Variable
+from graphc.viz.show import debugprint, dot_source, draw, pp
 
 __version__ = "0.1.0"
 
@@ -31,11 +32,15 @@ __all__ = [
     "SharedVariable",
     "Variable",
     "config",
+    "debugprint",
+    "dot_source",
+    "draw",
     "errors",
     "evaluate",
     "function",
     "grad",
     "gradient",
+    "pp",
     "shared",
     "tensor",
 ]

@@ -7,6 +7,7 @@ import linecache
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,8 @@ from graphc.errors import (
 from graphc.ir.node import Node, operand
 from graphc.ir.shapes import Guard
 from graphc.ir.source import here
+from graphc.viz.report import explain
+from graphc.viz.show import dot_of_program, dot_of_written, notebook, write
 
 _numbers = itertools.count(1)
 
@@ -180,6 +183,48 @@ class CompiledFunction:
     def backend(self) -> str:
         """The name of the backend."""
         return self._executable.backend  # type: ignore[no-any-return]
+
+    def explain(self) -> str:
+        """Return what was done with this function: rewrites with their reasons, steps, memory.
+
+        Examples
+        --------
+        >>> import graphc, graphc.tensor as T
+        >>> x = T.dvector("x")
+        >>> print(graphc.function([x], T.log(1 + T.exp(x)), name="soft").explain())
+        soft, on numpy
+        ...
+                log(exp(x) + 1)  ->  softplus(x) ...
+        ...
+        """
+        return explain(self.program, self._log, self._executable.names, f"on {self.backend}")
+
+    def dot_source(self, before: bool = False, depth: int | None = None) -> str:
+        """Return the picture of `svg` in DOT, the language of Graphviz; needs no layout engine."""
+        if before:
+            outputs, updates = self._written
+            return dot_of_written(self.name, outputs, updates, depth)
+        return dot_of_program(self.program, self._executable.names, depth)
+
+    def svg(
+        self, path: str | Path | None = None, before: bool = False, depth: int | None = None
+    ) -> str:
+        """Draw what runs, with the groups as clusters, and return the picture as SVG.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write it.
+        before : bool
+            Draw the function as it was written instead.
+        depth : int, optional
+            0 draws each group as one box, 1 opens all of them; by default large pictures are made
+            smaller.
+        """
+        return write(self.dot_source(before, depth), path)
+
+    def _repr_svg_(self) -> str | None:
+        return notebook(self)
 
     def free(self) -> None:
         """Let go of the buffers kept for calls to come; the function stays usable."""

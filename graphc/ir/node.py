@@ -239,6 +239,9 @@ class Node(Expression):
     def __repr__(self) -> str:
         return LANGUAGE["pp"](self)  # type: ignore[no-any-return]
 
+    def _repr_svg_(self) -> str | None:
+        return LANGUAGE["svg"](self)  # type: ignore[no-any-return]
+
     def __reduce__(self) -> Any:
         return LANGUAGE["pickle"](self)
 
