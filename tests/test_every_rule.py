@@ -47,7 +47,7 @@ def alone(rule: Rule, node: Node) -> tuple[Node, list[Firing]]:
     log: list[Firing] = []
     index = Phase("alone", (rule, fold.fold)).index(False, frozenset())
     sweep = Sweep("alone", index, index, set(), Order(), log)
-    return sweep.run([node], ())[0], log
+    return sweep.run([node])[0], log
 
 
 def values(node: Node, where: Any, rng: np.random.Generator) -> dict[Node, Any]:

@@ -8,7 +8,7 @@ knows no rule and no phase by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,10 +108,8 @@ class Sweep:
         self._forward: dict[Node, Node] = {}
         self._generation: dict[Node, int] = {}
 
-    def run(self, results: Iterable[Node], frozen: Collection[Node]) -> list[Node]:
-        """Return the normal forms of ``results``; frozen nodes are leaves."""
-        for node in frozen:
-            self._finish(node, node)
+    def run(self, results: Iterable[Node]) -> list[Node]:
+        """Return the normal forms of ``results``."""
         results = list(results)
         for node in results:
             self._normalise(node)

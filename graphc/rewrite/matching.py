@@ -49,6 +49,15 @@ def variants(pattern: Application) -> list[Application]:
     return found  # type: ignore[return-value]
 
 
+def check_constants(pattern: Pattern) -> None:
+    """Raise `RuleError` if a constant stands first in a commutative op, where none ever does."""
+    for part in parts(pattern):
+        if isinstance(part, Application) and part.op.commutative:
+            a, b = part.args
+            if top(a) is CONST and top(b) is not CONST:
+                raise RuleError(f"constants stand last: write {b!r} before {a!r}")
+
+
 def _shared_names(pattern: Pattern) -> set[str]:
     names = [part.name for part in parts(pattern) if isinstance(part, Variable)]
     return {name for name in names if names.count(name) > 1}
@@ -67,8 +76,6 @@ def _orders(pattern: Pattern, shared: set[str]) -> Iterator[Pattern]:
 def _order_matters(a: Pattern, b: Pattern, shared: set[str]) -> bool:
     if top(b) is CONST or same(a, b):
         return False
-    if top(a) is CONST:
-        raise RuleError(f"constants stand last: write {b!r} before {a!r}")
     alike = isinstance(a, Variable) and isinstance(b, Variable) and a.sort == b.sort
     return not (alike and not {a.name, b.name} & shared)  # type: ignore[attr-defined]
 

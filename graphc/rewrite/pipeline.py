@@ -8,7 +8,9 @@ from functools import cache
 
 from graphc.config import config
 from graphc.errors import GraphcValueError
-from graphc.ir.node import Node
+from graphc.ir.node import Node, input_node
+from graphc.ir.shapes import sizes
+from graphc.ir.walk import substitute
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Index, Phase, Sweep
 from graphc.rewrite.rule import Rule
@@ -68,18 +70,25 @@ def simplify(
     [softplus(x)]
     """
     log = [] if log is None else log
-    frozen = frozenset(frozen)
+    hidden = {node: _stand_in(node) for node in frozen if node.inputs}
     order = Order()
     settled: set[Node] = set()
     before: tuple[str, ...] = ()
-    results = list(results)
+    results = substitute(results, hidden)
     for phase in _chosen(phases):
         rules, added = _indices(phase, before, config.strict_math)
         sweep = Sweep(phase.name, rules, added, settled, order, log)
-        results = sweep.run(results, frozen)
+        results = sweep.run(results)
         settled = set(sweep.done.values())
         before = (*before, phase.name)
-    return results
+    return substitute(results, {leaf: node for node, leaf in hidden.items()})
+
+
+def _stand_in(node: Node) -> Node:
+    """Return an input of the type and sizes of a node: no rule can look below it."""
+    leaf = input_node(node.type, node.name)
+    leaf._sizes = sizes(node)
+    return leaf
 
 
 def _chosen(names: Sequence[str] | None) -> list[Phase]:

@@ -20,6 +20,7 @@ from graphc.rewrite.matching import (
     Bindings,
     Matcher,
     build,
+    check_constants,
     matcher,
     required,
     variants,
@@ -157,6 +158,7 @@ def _declare(function: Sides, assumes: str, name: str) -> Rule:
         left, right = map(as_pattern, function(*[Variable(v, s) for v, s in sorts.items()]))
         if not isinstance(left, Application):
             raise RuleError(f"the left side must be an application of an op, not {left!r}")
+        check_constants(left)
         _check_names(left, right, sorts)
         check(left, right, may_create=function.__module__.endswith(_CREATIVE))
     except RuleError as error:

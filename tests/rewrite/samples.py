@@ -273,6 +273,12 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     "small_powers": [lambda: x**3, lambda: x**-2, lambda: x**7, lambda: x**1.5, lambda: i**5],
     "scalars_outwards": [lambda: (x * s) * y, lambda: (x * s) * c, lambda: (x / s) * y],
     "common_scalar": [lambda: x * s + y * s, lambda: x / s - y / s],
+    "scale_terms": [
+        lambda: (x * s - y * c) * _x((), name="d"),
+        lambda: (x * s + y / c) * _x((), name="d"),
+    ],
+    "dot_scaled": [lambda: T.dot(m * s, n.T), lambda: T.dot(m, n.T / s)],
+    "dot_transposed": [lambda: T.dot(m.T, x), lambda: T.dot(x, dimshuffle(n.T, (1, 0)).T.T)],
     "log_sqr": [lambda: T.log(T.sqr(x))],
 }
 

@@ -58,7 +58,7 @@ def scalars_outwards(node: Node) -> Node | None:
         if other.type.ndim:
             return _apply(op, x * other, c) if other.type.ndim == x.type.ndim else None
         if other.op is not CONST or c.op is not CONST:  # two constants are folded elsewhere
-            return x * _apply(op, other, c)
+            return _apply(_MUL, x, _apply(op, other, c))
     return None
 
 
