@@ -122,10 +122,7 @@ class _Report:
             kind = "copy"
         text = f"{kind:<7} {self._result(node)} = {formula}"
         lines = [_line(f"  {place:>3}  {text}", where)]
-        if kind != "scalar":
-            amount = amounts.moved(self.program, step.reads, step.writes, self.labels)
-            lines.append(f"{'':15}moves {amounts.text(amount)}")
-        return lines
+        return lines if kind == "scalar" else [*lines, *self._moved(step)]
 
     def _group(self, place: int, step: Launch, where: str) -> list[str]:
         group = step.group
@@ -135,14 +132,21 @@ class _Report:
         reads = dict.fromkeys(self.name(node) for node in group.inputs if node.op.name != "const")
         lines.append(f"{'':15}reads {_listed(list(reads))}")
         lines.append(f"{'':15}writes {_listed([self._result(node) for node in group.outputs])}")
+        return [*lines, *self._moved(step)]
+
+    def _moved(self, step: Step) -> list[str]:
         amount = amounts.moved(self.program, step.reads, step.writes, self.labels)
-        return [*lines, f"{'':15}moves {amounts.text(amount)}"]
+        return [f"{'':15}moves {amounts.text(amount)}"] if amount else []
 
     def _ops(self, members: Sequence[Node]) -> list[str]:
         """Return the ops of a group by the user's line that they come from."""
+        files = {node.where.filename for node in members if node.where}
         by_line: dict[str, list[Node]] = {}
         for node in members:
-            by_line.setdefault(places([node]), []).append(node)
+            where = places([node])
+            if node.where and len(files) == 1:
+                where = f"line {node.where.line}"
+            by_line.setdefault(where, []).append(node)
         lines = []
         width = max(map(len, by_line))
         for where, nodes in by_line.items():
@@ -173,7 +177,7 @@ class _Report:
 
     def _buffer(self, buffer: Buffer) -> str:
         nodes = [n for n, b in self.program.buffers.items() if b.id == buffer.id]
-        kind = f"{buffer.dtype}[{self._sizes(buffer.shape)}]"
+        kind = self.typed(nodes[0])
         steps = f"written by step {_listed([str(self.maker[n]) for n in nodes])}"
         return f"    {self.name(nodes[0]):<8} {kind:<20} {_ROLES[buffer.role][1]}; {steps}"
 

@@ -89,4 +89,6 @@ def program_scene(program: Program, names: Names | None = None) -> Scene:
 def group_title(step: Launch, labels: Labels) -> str:
     """Return how many ops a group has, over which space: ``17 ops over (n0,)``."""
     count = len(step.group.members)
+    if not step.group.space:
+        return f"{count} op{'s'[: count > 1]} on numbers"
     return f"{count} op{'s'[: count > 1]} over {labels.shape(step.group.space)}"
