@@ -31,8 +31,11 @@ __all__ = [
 ]
 
 TILE = 131_072
-"""Elements of a tile: large, as handing over the interpreter lock costs more than a small tile's
-work (measured: docs/benchmarks.md)."""
+"""Elements above which a group runs in tiles."""
+
+TILE_BYTES = 8 * TILE
+"""Bytes of an array in a tile: large, as handing over the interpreter lock costs more than the work
+of a small tile (measured: docs/benchmarks.md)."""
 
 
 def choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:
@@ -224,7 +227,8 @@ class Tiled:
         self, space: tuple[int, ...], arrays: tuple[Any, ...], axis: int, folded: int
     ) -> list[Any]:
         rest = max(1, int(np.prod(space)) // max(1, space[axis]))
-        rows = max(1, TILE // rest)
+        widest = max((a.itemsize for a in arrays if isinstance(a, np.ndarray)), default=8)
+        rows = max(1, TILE_BYTES // widest // rest)
         starts = range(0, space[axis], rows)
         parts: list[Any] = [None] * len(starts)
         numbers = itertools.count()
