@@ -127,6 +127,8 @@ def _is_host(node: Node, limits: Limits, host: set[Node]) -> bool:
         return False
     if not limits.device_scalars:
         return True
+    if not any(key.startswith(("python", "numpy")) for key in node.op.code):
+        return False
     return all(
         child in host or child.op in (CONST, DIM) or (child.op is INPUT and is_scalar(child))
         for child in node.inputs

@@ -60,7 +60,7 @@ class OpenCLBackend:
         if is_scalar(node):
             test = f"type({name}) is not float" if kind.dtype == "float64" else ""
         else:
-            test = f"type({name}) is not ndarray or {name}.dtype is not {kind.dtype}"
+            test = f"type({name}) is not ndarray or {name}.dtype is not {named(kind.dtype)}"
             test += f" or {name}.ndim != {kind.ndim}"
             for axis, size in enumerate(kind.shape):
                 if size is not None:
@@ -80,12 +80,12 @@ class OpenCLBackend:
         """Take arrays from the pool; they go back when the call ends."""
         for buffer in buffers:
             name = host.buffer_names[buffer.id]
-            host.body.line(f"{name} = empty({host.dims(buffer.shape)}, {buffer.dtype})")
+            host.body.line(f"{name} = empty({host.dims(buffer.shape)}, {named(buffer.dtype)})")
 
     def allocate(self, host: HostFunction, buffer: Buffer) -> str:
         """Return the expression of a fresh array."""
         make = "result" if buffer.role is Role.OUTPUT else "empty"
-        return f"{make}({host.dims(buffer.shape)}, {buffer.dtype})"
+        return f"{make}({host.dims(buffer.shape)}, {named(buffer.dtype)})"
 
     # -- steps --
 
@@ -169,7 +169,7 @@ class OpenCLBackend:
         if node.op.name == "iota":
             text = f"np.arange({host.scalar(node.inputs[0])})"
         elif is_scalar(node):
-            text = f"np.asarray({host.scalar(node)}, {node.type.dtype})"
+            text = f"np.asarray({host.scalar(node)}, {named(node.type.dtype)})"
         elif node.op is CONST:
             text = host.constant(node)
         else:
@@ -217,7 +217,7 @@ class OpenCLBackend:
             name = self.array(host, node)
         elif is_host_value(self.place(host, node).base, host.program):
             if is_scalar(node) and node.op.kind is not Kind.VIEW:
-                return f"np.array({host.scalar(node)}, {node.type.dtype})"
+                return f"np.array({host.scalar(node)}, {named(node.type.dtype)})"
             return f"np.array({self._host_value(host, node)})"
         else:
             name = self._copied(host, node, "result")
@@ -229,7 +229,7 @@ class OpenCLBackend:
         name = host.names.fresh("copied")
         source = self.view(host, node)
         shape = host.dims(host.program.sizes.of(node))
-        host.body.line(f"{name} = {make}({shape}, {node.type.dtype})", [node])
+        host.body.line(f"{name} = {make}({shape}, {named(node.type.dtype)})", [node])
         host.body.line(f"copy_view({source}, {name})", [node])
         return name
 
@@ -263,9 +263,14 @@ class OpenCLBackend:
             module.line(f"from graphc.backends.numpy.runtime import {', '.join(helpers)}")
         module.line()
         for dtype in DTYPES:
-            if dtype != "bool" and mentions(text, dtype):
-                module.line(f"{dtype} = np.dtype('{dtype}')")
+            if mentions(text, named(dtype)):
+                module.line(f"{named(dtype)} = np.dtype('{dtype}')")
         module.line()
+
+
+def named(dtype: str) -> str:
+    """Return the name of a dtype in the text; ``bool`` is Python's own there."""
+    return "bool_" if dtype == "bool" else dtype
 
 
 def _from_array(array: str, dtype: str) -> str:

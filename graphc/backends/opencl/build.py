@@ -86,7 +86,7 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]
-    own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", *DTYPES]
+    own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", *DTYPES]
     return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
 
 

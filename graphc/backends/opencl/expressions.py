@@ -48,14 +48,15 @@ def literal(value: bool | int | float, dtype: str, width: int = 1) -> str:
     """
     text = _float(value, dtype) if dtypes.is_float(dtype) else _int(int(value), dtype)
     if width > 1:
-        return f"({c_name(dtype, width)})({text.removeprefix('(').removesuffix(')')})"
+        return f"({c_name(dtype, width)})({unwrapped(text)})"
     return text if dtype in _PLAIN else f"({c_name(dtype)}){text}"
 
 
 def _float(value: float, dtype: str) -> str:
     number = np.dtype(dtype).type(value)
     if not math.isfinite(number):
-        name = "NAN" if math.isnan(number) else "INFINITY"
+        name = "NAN" if math.isnan(number) else "INFINITY"  # which are floats
+        name = f"(double){name}" if dtype == "float64" else name
         return f"(-{name})" if number < 0 else name
     text = str(number) + ("f" if dtype == "float32" else "")
     return f"({text})" if text.startswith("-") else text
@@ -83,6 +84,22 @@ def expression(node: Node, operands: Sequence[str], width: int = 1) -> str:
             )
         )
     return template.format(*operands, T=c_name(node.type.dtype, width))
+
+
+def unwrapped(text: str) -> str:
+    """Return an expression without a pair of brackets around all of it.
+
+    Examples
+    --------
+    >>> unwrapped("(a + b)"), unwrapped("(a) + (b)")
+    ('a + b', '(a) + (b)')
+    """
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return text[1:-1] if letter == ")" and place == len(text) - 1 else text
+    return text
 
 
 def conversion(text: str, source: str, target: str, width: int = 1) -> str:

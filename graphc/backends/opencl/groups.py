@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from graphc.backends.opencl import reduce
-from graphc.backends.opencl.expressions import c_name, expression, literal, widths_of
+from graphc.backends.opencl.expressions import c_name, expression, literal, unwrapped, widths_of
 from graphc.backends.opencl.frames import fill_map
 from graphc.backends.opencl.names import KernelNames
 from graphc.backends.opencl.places import Loop, Strides, loop, same, term, total
@@ -415,9 +415,7 @@ class _Body:
 
     def _compute(self, node: Node) -> str:
         operands = [self._operand(child) for child in node.inputs]
-        text = expression(node, operands, self.width)
-        if text.startswith("(") and text.endswith(")") and _outer_brackets(text):
-            text = text[1:-1]
+        text = unwrapped(expression(node, operands, self.width))
         return f"const {self._type(node.type.dtype)} {self.plan._values[node]} = {text};"
 
     def _operand(self, node: Node) -> str:
@@ -447,13 +445,3 @@ class _Body:
             else:
                 lines.append(f"{pointer}[{index}] = {value};")
         return lines
-
-
-def _outer_brackets(text: str) -> bool:
-    """Tell whether the first bracket closes with the last one."""
-    depth = 0
-    for place, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if depth == 0:
-            return place == len(text) - 1
-    return False

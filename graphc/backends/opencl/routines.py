@@ -10,6 +10,7 @@ import numpy as np
 from graphc.backends.opencl import products
 from graphc.backends.opencl.arrays import DeviceArray
 from graphc.backends.opencl.device import Device
+from graphc.backends.opencl.kernel_files import read
 from graphc.backends.opencl.products import Matrix, Vector
 
 
@@ -56,7 +57,9 @@ class Routines:
         """Queue the product of vectors and matrices."""
         a, b, into = _view(a), _view(b), _view(out)
         device, dtype = self.device, out.dtype
-        if len(a.shape) == 2 and len(b.shape) == 2:
+        if dtype == np.bool_:
+            self._dot_any(a, b, out)
+        elif len(a.shape) == 2 and len(b.shape) == 2:
             products.gemm(device, dtype, a.as_matrix, b.as_matrix, into.as_matrix)
         elif len(a.shape) == 2:
             products.gemv(device, dtype, a.as_matrix, b.as_vector, into.as_vector)
@@ -64,6 +67,17 @@ class Routines:
             products.gemv(device, dtype, b.as_matrix.T, a.as_vector, into.as_vector)
         else:
             products.dot(device, dtype, a.as_vector, b.as_vector, Vector(out.buffer, 1))
+
+    def _dot_any(self, a: ArrayView, b: ArrayView, out: DeviceArray) -> None:
+        """Queue the product of truth values."""
+        rows, inner = a.shape if len(a.shape) == 2 else (1, *a.shape)
+        a_strides = a.strides if len(a.shape) == 2 else (0, *a.strides)
+        columns = b.shape[1] if len(b.shape) == 2 else 1
+        b_strides = b.strides if len(b.shape) == 2 else (*b.strides, 0)
+        kernel = self.device.kernel(read("logic.cl"), "dot_any", [None] * 3 + [np.int64] * 8)
+        numbers = (inner, a.offset, *a_strides, b.offset, *b_strides, columns)
+        if rows and columns:
+            kernel.run((a.buffer, b.buffer, out.buffer, *numbers), (columns, rows), (1, 1))
 
     def copy_view(self, source: Any, target: Any) -> None:
         """Queue a copy; axes of size 1 in the source are repeated."""
