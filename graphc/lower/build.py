@@ -121,7 +121,18 @@ def _values(results: Iterable[Node]) -> list[Node]:
     return deepest_first(results, stop={node for node in toposort(results) if node.op is DIM})
 
 
-def _is_host(node: Node, limits: Limits, host: set[Node]) -> bool:
+def _bounds(order: Sequence[Node]) -> set[Node]:
+    """Return the scalars that say where views begin and how long they are, and what is below."""
+    found = {child for node in order for child in node.inputs[_OPERANDS.get(node.op.name, 99) :]}
+    below = deepest_first(found, stop={node for node in order if not is_scalar(node)})
+    return {node for node in below if is_scalar(node)}
+
+
+# How many of the inputs of an op are arrays; those after them are sizes and places.
+_OPERANDS = {"slice": 1, "expand": 1, "reshape": 1, "put": 2, "iota": 0}
+
+
+def _is_host(node: Node, limits: Limits, host: set[Node], bounds: set[Node]) -> bool:
     """Tell whether a scalar is computed by the host function."""
     if not is_scalar(node) or node.op.kind is not Kind.ELEMENTWISE:
         return False
@@ -129,8 +140,11 @@ def _is_host(node: Node, limits: Limits, host: set[Node]) -> bool:
         return True
     if not any(key.startswith(("python", "numpy")) for key in node.op.code):
         return False
+    leaves = (CONST, DIM, INPUT, SHARED) if node in bounds else (CONST, DIM, INPUT)
     return all(
-        child in host or child.op in (CONST, DIM) or (child.op is INPUT and is_scalar(child))
+        child in host
+        or (is_scalar(child) and child.op in leaves)
+        or (node in bounds and base(child, {}).op in leaves)
         for child in node.inputs
     )
 
@@ -140,8 +154,9 @@ def _steps(
 ) -> list[Step]:
     fusion = Fusion(sizes, limits, fuse)
     host: set[Node] = set()
+    bounds = _bounds(order) if limits.device_scalars else set()
     for node in order:
-        if _is_host(node, limits, host):
+        if _is_host(node, limits, host, bounds):
             host.add(node)
             if any(base(child, fusion.draft_of) in fusion.draft_of for child in node.inputs):
                 fusion.add(node, alone=True)  # what reads it must come after what it reads

@@ -25,7 +25,18 @@ from graphc.ir.shapes import Dim
 from graphc.lower.layout import Strided, is_contiguous, strided
 from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
 
-MEMORY = ("borrow", "changed", "commit", "copy", "empty", "number", "read", "resident", "result")
+MEMORY = (
+    "borrow",
+    "changed",
+    "commit",
+    "copy",
+    "empty",
+    "number",
+    "read",
+    "resident",
+    "result",
+    "send",
+)
 HELPERS = ("down", "over_zero")
 ROUTINE_NAMES = ("copy_view", "dot", "fill_view", "view")
 
