@@ -54,6 +54,7 @@ CONSTANTS = {
     "int_div_multiple": {"c": 6, "d": 3},
     "mod_multiple": {"c": 6, "d": 3},
     "div_power_of_two": {"c": 4},
+    "maximum_moved": {"c": 0, "d": -1, "e": 0},
 }
 
 # Shapes of variables, and the sizes that a rest of inputs stands for.
@@ -279,6 +280,39 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     ],
     "dot_scaled": [lambda: T.dot(m * s, n.T), lambda: T.dot(m, n.T / s)],
     "dot_transposed": [lambda: T.dot(m.T, x), lambda: T.dot(x, dimshuffle(n.T, (1, 0)).T.T)],
+    "dot_expand": [
+        lambda: T.dot(m, expand(s, (4, 2))),
+        lambda: T.dot(m, expand(row[:, :2], (4, 2))),
+        lambda: T.dot(expand(col, (3, 4)), n.T),
+        lambda: T.dot(expand(s, (2, 3)), m),
+        lambda: T.dot(expand(s, (3,)), m),
+        lambda: T.dot(m.T, expand(s, (3,))),
+        lambda: T.dot(x, expand(row, (3, 4))),
+        lambda: T.dot(x, expand(s, (3,))),
+        lambda: T.dot(expand(col, (3, 3)), x),
+    ],
+    "slice_elementwise": [
+        lambda: T.sqr(join(0, [x, y]) * 2)[1:3],
+        lambda: (join(0, [m, n]) * row + col[:1])[3:5],
+        lambda: (join(1, [m, n]) * join(0, [x, x])[:3].dimshuffle(0, "x"))[:, 4:],
+    ],
+    "put_everything": [lambda: put(x, y * 2, [0], [0], [1])],
+    "place_of_monotone": [
+        lambda: T.argmax(T.nnet.softmax(m), axis=1),
+        lambda: T.argmin(T.exp(m), axis=0),
+    ],
+    "softmax_shift": [
+        lambda: T.nnet.softmax(m - T.max(m, axis=1, keepdims=True)),
+        lambda: T.nnet.logsoftmax(col + m),
+        lambda: T.nnet.logsoftmax(m - s),
+    ],
+    "log_of_view": [
+        lambda: T.log(T.nnet.softmax(m).T),
+        lambda: T.log(T.nnet.sigmoid(m)[1:, 0]),
+        lambda: T.log(T.exp(m).reshape((12,))),
+    ],
+    "one_minus_view": [lambda: 1 - T.nnet.sigmoid(m)[0]],
+    "log_of_exps": [lambda: T.log(T.exp(x) + T.exp(y)), lambda: T.log(T.exp(m) + T.exp(s))],
     "log_sqr": [lambda: T.log(T.sqr(x))],
 }
 

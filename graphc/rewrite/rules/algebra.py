@@ -434,6 +434,16 @@ def minimum_constants(x, c: Const, d: Const):
     return minimum(minimum(x, c), d), minimum(x, compute(lambda c, d: np.minimum(c, d)))
 
 
+def _moved(c: np.ndarray, d: np.ndarray, e: np.ndarray) -> np.ndarray | None:
+    return np.maximum(c + d, e) if c.dtype.kind == "i" else None
+
+
+@rule(assumes="x + d does not overflow")
+def maximum_moved(x: Integer, c: Const, d: Const, e: Const):
+    """Two lower bounds with a constant added in between are one, as lengths of slices have them."""
+    return maximum(maximum(x, c) + d, e), maximum(x + compute(lambda d: d), compute(_moved))
+
+
 @rule
 def maximum_neg(x: Float, y: Float):
     """The larger of two negatives is the negative of the smaller; signs move outwards."""

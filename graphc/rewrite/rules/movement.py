@@ -308,6 +308,42 @@ def _start_inside(start: Dim, size: Dim, step: int, low: Dim, high: Dim, length:
     return None
 
 
+_CHEAP = 10
+"""An elementwise op of less weight than this may be computed for a part and for the whole."""
+
+
+@procedure("slice", when=lambda children: children[0].kind is Kind.ELEMENTWISE)
+def slice_elementwise(node: Node) -> Node | None:
+    """Part of something computed from a join is computed from the part that was joined.
+
+    Ends, as a slice moves inwards.
+    """
+    cut, inner = Slice(node), node.inputs[0]
+    if not _reaches_join(inner, cut.axes, depth=6):
+        return None
+    inputs = tuple([_sliced(child, cut, inner) for child in inner.inputs])
+    if any(child.type.ndim not in (0, inner.type.ndim) for child in inputs):
+        return None
+    return make(inner.op, inputs, inner.attrs, inner.op.infer(inputs, inner.attrs), node.where)
+
+
+def _reaches_join(node: Node, axes: dict[int, tuple[Dim, Dim, int]], depth: int) -> bool:
+    """Tell whether cheap elementwise ops lead to a join along one of the axes."""
+    if node.op is _JOIN:
+        return node.attrs["axis"] in axes
+    if node.op.kind is not Kind.ELEMENTWISE or node.op.weight >= _CHEAP or not depth:
+        return False
+    return any(_reaches_join(child, axes, depth - 1) for child in node.inputs if child.type.ndim)
+
+
+def _sliced(x: Node, cut: Slice, whole: Node) -> Node:
+    """Return the part of an operand that the part of the result needs."""
+    shape = x.type.shape
+    axes = {a: one for a, one in cut.axes.items() if shape and shape[a] == whole.type.shape[a]}
+    axes = {a: one for a, one in axes.items() if shape[a] != 1}
+    return cut.build(x, axes)
+
+
 @procedure("slice", when=uses("put"))
 def slice_put(node: Node) -> Node | None:
     """What was put into a slice is found there.
@@ -321,6 +357,18 @@ def slice_put(node: Node) -> Node | None:
     if not same or node.inputs[1 : 1 + count] != tuple(starts):
         return None
     return value if same_sizes(sizes(value), sizes(node)) else None
+
+
+@procedure("put")
+def put_everything(node: Node) -> Node | None:
+    """Where all of an array is replaced, nothing of it is left.
+
+    Ends, as a put goes.
+    """
+    x, value, *starts = node.inputs
+    first = all(same_size(as_dim(start), 0) for start in starts)
+    ahead = all(step == 1 for step in node.attrs["steps"])
+    return value if first and ahead and same_sizes(sizes(x), sizes(value)) else None
 
 
 # -- join -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphc.ir.node import Node, make
+from graphc.ir.node import Node, make, rebuild
 from graphc.ir.op import OPS
 from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.types import Attrs
@@ -75,6 +75,18 @@ def max_neg(x: Float, p: Attr):
 def min_neg(x: Float, p: Attr):
     """The smallest negative is the negative of the largest."""
     return ops.min(-x, axes=p), -ops.max(x, axes=p)
+
+
+@rule
+def max_raised(x: Float, c: Scalar, p: Attr):
+    """What is added to every element is added once, to the largest."""
+    return ops.max(x + c, axes=p), ops.max(x, axes=p) + c
+
+
+@rule
+def min_raised(x: Float, c: Scalar, p: Attr):
+    """What is added to every element is added once, to the smallest."""
+    return ops.min(x + c, axes=p), ops.min(x, axes=p) + c
 
 
 def reduced(name: str, x: Node, axes: Iterable[int], node: Node) -> Node:
@@ -158,6 +170,38 @@ def sum_of_rows(node: Node) -> Node | None:
             kept = [a for a in range(factor.type.ndim) if a not in axes]
             return reduced("sum", other, axes, node) * dimshuffle(factor, kept)  # type: ignore[no-any-return]
     return None
+
+
+_SOFTMAX = (OPS["softmax"], OPS["log_softmax"])
+# growing wherever they are defined; a sign or a rounded number has ties that x has not
+_GROWING = [
+    OPS[name] for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus")
+]
+
+
+@procedure(
+    "argmax",
+    "argmin",
+    when=lambda children: children[0] in (*_GROWING, *_SOFTMAX, _DIMSHUFFLE),
+    assumes="no two elements become equal only by rounding",
+)
+def place_of_monotone(node: Node) -> Node | None:
+    """What grows with x is largest where x is, and x has not been rounded yet.
+
+    Ends, as an op goes.
+    """
+    view, axes = node.inputs[0], node.attrs["axes"]
+    inner = view
+    if view.op is _DIMSHUFFLE:
+        inner = view.inputs[0]
+        axes = tuple(view.attrs["pattern"][axis] for axis in axes)
+    same_order = inner.op in _SOFTMAX and set(axes) <= set(inner.attrs["axes"])
+    if not same_order and inner.op not in _GROWING:
+        return None
+    x = inner.inputs[0]
+    return reduced(
+        node.op.name, x if view is inner else rebuild(view, (x,)), node.attrs["axes"], node
+    )
 
 
 RULES = table(globals())

@@ -8,9 +8,10 @@ other way: ``softplus(-x)`` does not become ``softplus(x) - x``, nor ``sigmoid(-
 
 from __future__ import annotations
 
-from graphc.ir.node import Node
-from graphc.ops.elementwise import abs_, pow
-from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt
+from graphc.ir.node import Node, number, rebuild
+from graphc.ir.op import OPS, Kind
+from graphc.ops.elementwise import abs_, maximum, pow
+from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt, tanh
 from graphc.ops.reduce import log_softmax, logsumexp, softmax
 from graphc.ops.reduce import sum as sum_
 from graphc.rewrite.pattern import Attr, compute, raw
@@ -88,6 +89,49 @@ def softplus_minus(x):
 def minus_softplus(x):
     """x - softplus(x) cancels for large x; softplus(-x) keeps all digits."""
     return x - softplus(x), -softplus(-x)
+
+
+@rule
+def softplus_odd(x):
+    """softplus(x) - softplus(-x) cancels for small x, where it is x."""
+    return softplus(x) - softplus(-x), x
+
+
+@rule
+def softplus_odd_reversed(x):
+    """softplus(-x) - softplus(x) cancels for small x, where it is -x."""
+    return softplus(-x) - softplus(x), -x
+
+
+@rule
+def sigmoid_odds(x):
+    """The quotient of p and 1 - p: the parts of it vanish where the whole does not."""
+    return sigmoid(x) / sigmoid(-x), exp(x)
+
+
+@rule
+def sigmoid_odds_reversed(x):
+    """The quotient of 1 - p and p: the parts of it vanish where the whole does not."""
+    return sigmoid(-x) / sigmoid(x), exp(-x)
+
+
+@rule
+def tanh_intro(x):
+    """2 * sigmoid(2 * x) - 1 cancels near 0; tanh keeps all digits."""
+    return sigmoid(x * 2) * 2 + -1, tanh(x)
+
+
+@procedure("log", when=uses("add"))
+def log_of_exps(node: Node) -> Node | None:
+    """exp(x) overflows for large x; the larger of two exponents is taken out of the sum.
+
+    Ends, as two exponentials go.
+    """
+    left, right = node.inputs[0].inputs
+    if left.op is not OPS["exp"] or right.op is not OPS["exp"]:
+        return None
+    x, y = left.inputs[0], right.inputs[0]
+    return maximum(x, y) + softplus(-abs_(x - y))  # type: ignore[no-any-return]
 
 
 # -- exponentials and logarithms near 1 and 0 -----------------------------------------------------
@@ -225,6 +269,70 @@ def log_softmax_of_all(x, p: Attr):
 def exp_log_softmax(x, p: Attr):
     """The exponential undoes the logarithm."""
     return exp(log_softmax(x, axes=p)), softmax(x, axes=p)
+
+
+@procedure("softmax", "log_softmax", when=uses("add", "sub"), assumes="what is added is finite")
+def softmax_shift(node: Node) -> Node | None:
+    """What is added to all elements along the axes changes nothing; it is divided out.
+
+    Ends, as a sum goes.
+    """
+    inner, axes = node.inputs[0], node.attrs["axes"]
+    x, shift = inner.inputs
+    if inner.op.name == "add" and not _constant_along(shift, axes):
+        x, shift = shift, x
+    if not _constant_along(shift, axes) or _constant_along(x, axes):
+        return None
+    if x.type.ndim != inner.type.ndim:
+        return None
+    return (softmax if node.op.name == "softmax" else log_softmax)(x, axes=axes)  # type: ignore[no-any-return]
+
+
+def _constant_along(node: Node, axes: tuple[int, ...]) -> bool:
+    return all(not node.type.ndim or node.type.shape[axis] == 1 for axis in axes)
+
+
+# -- logarithms of parts --------------------------------------------------------------------------
+
+_UNDER_LOG = (OPS["softmax"], OPS["sigmoid"], OPS["exp"])
+
+
+@procedure("log", when=lambda children: children[0].kind is Kind.VIEW)
+def log_of_view(node: Node) -> Node | None:
+    """The logarithm of a part of a softmax or sigmoid is that part of its logarithm.
+
+    Ends, as the logarithm meets the op whose logarithm it is.
+    """
+    views = []
+    bottom = node.inputs[0]
+    while bottom.op.kind is Kind.VIEW:
+        views.append(bottom)
+        bottom = bottom.inputs[0]
+    if bottom.op not in _UNDER_LOG:
+        return None
+    found: Node = log(bottom)
+    for view in reversed(views):
+        found = rebuild(view, (found, *view.inputs[1:]))
+    return found
+
+
+@procedure("sub", when=lambda children: children[1].kind is Kind.VIEW)
+def one_minus_view(node: Node) -> Node | None:
+    """1 - sigmoid(x) cancels to 0 for large x, also where only a part is looked at.
+
+    Ends, as the difference meets the sigmoid.
+    """
+    one, bottom = node.inputs
+    views = []
+    while bottom.op.kind is Kind.VIEW:
+        views.append(bottom)
+        bottom = bottom.inputs[0]
+    if number(one) != 1 or bottom.op is not OPS["sigmoid"]:
+        return None
+    found: Node = sigmoid(-bottom.inputs[0])
+    for view in reversed(views):
+        found = rebuild(view, (found, *view.inputs[1:]))
+    return found
 
 
 RULES = table(globals())
