@@ -164,7 +164,7 @@ a symbolic expression has no truth value before the call
     x > 0 : bool   from train.py:2
   train.py:2
     if x > 0:
-  use T.switch(condition, a, b) elementwise or graphc.ifelse(condition, a, b);
+  use T.switch(condition, a, b), which chooses at every point;
   T.and_, T.or_ and T.eq in place of and, or and ==
 """,
     ),
@@ -180,7 +180,7 @@ a symbolic expression has no truth value before the call
     x > 0 : bool   from train.py:2
   train.py:2
     y = (x > 0) and (x < 1)
-  use T.switch(condition, a, b) elementwise or graphc.ifelse(condition, a, b);
+  use T.switch(condition, a, b), which chooses at every point;
   T.and_, T.or_ and T.eq in place of and, or and ==
 """,
     ),
@@ -197,7 +197,7 @@ cannot iterate over an axis whose length is not known before the call
     x : float64[?]   from train.py:1
   train.py:2
     for one in x:
-  use graphc.scan to loop over it, or declare the length with TensorType
+  use x.sum(axis=0) and the like for all of it at once, or declare the length: TensorType
 """,
     ),
     Mistake(

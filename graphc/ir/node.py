@@ -189,7 +189,7 @@ class Node(Expression):
             raise _no_number(
                 self,
                 "cannot iterate over an axis whose length is not known before the call",
-                "graphc.scan to loop over it, or declare the length with TensorType",
+                "x.sum(axis=0) and the like for all of it at once, or declare the length: TensorType",
             )
         return iter([self[i] for i in range(self.type.shape[0])])
 
@@ -199,7 +199,7 @@ class Node(Expression):
             raise _no_number(
                 self,
                 "a symbolic expression has no truth value before the call",
-                "T.switch(condition, a, b) elementwise or graphc.ifelse(condition, a, b);"
+                "T.switch(condition, a, b), which chooses at every point;"
                 "\nT.and_, T.or_ and T.eq in place of and, or and ==",
             )
         return bool(value)

@@ -341,7 +341,7 @@ where: Builder = elementwise(
     weight=3,
     reference=np.where,
     domain=(Domain(0, 1, integers=True), REALS),
-    doc="x where the condition holds, y elsewhere. Both are computed; see ifelse for the lazy one.",
+    doc="x where the condition holds, y elsewhere. Both are computed.",
 )
 
 # -- casts ----------------------------------------------------------------------------------------
