@@ -13,7 +13,7 @@ from graphc.viz.picture import Arrow, Box, Picture
 FONT, BOLD = "Helvetica", "Helvetica-Bold"
 INK = "#1f2933"
 GREY = "#5f6b76"
-_MANY = 100
+_LONG = 3000  # rows that arrows cross, all together
 _STYLES: dict[str, dict[str, str]] = {
     "input": {"style": "rounded,filled", "fillcolor": "#d3e7f5", "color": "#0072b2"},
     "shared": {"shape": "cylinder", "fillcolor": "#fbe3b5", "color": "#b37400"},
@@ -38,7 +38,8 @@ _ARROWS: dict[str, dict[str, str]] = {
         "style": "dashed",
         "color": "#b37400",
         "fontcolor": "#8a5a00",
-        "constraint": "false",
+        "dir": "back",
+        "weight": "0",
     },
 }
 
@@ -96,10 +97,30 @@ def _graph_attributes(picture: Picture) -> dict[str, str]:
         "pad": "0.15",
         "tooltip": " ",
     }
-    if len(picture.boxes) > _MANY:  # bounds the time that goes into straightening long arrows
+    if _length(picture) > _LONG:  # or straightening the arrows takes minutes
         found |= {"nslimit": "1", "nslimit1": "1"}
     text = "\n".join(filter(None, (picture.title, picture.note)))
     return {**found, "label": quoted(text), "labelloc": "t"} if text else found
+
+
+def _length(picture: Picture) -> int:
+    """Return how many rows the arrows cross: each stands in the row below its lowest operand."""
+    row = {box.key: 0 for box in picture.boxes}
+    users: dict[str, list[str]] = {}
+    waiting = dict.fromkeys(row, 0)
+    arrows = [arrow for arrow in picture.arrows if arrow.kind not in ("update", "near")]
+    for arrow in arrows:
+        users.setdefault(arrow.source, []).append(arrow.target)
+        waiting[arrow.target] += 1
+    ready = [key for key, count in waiting.items() if not count]
+    while ready:
+        key = ready.pop()
+        for user in users.get(key, ()):
+            row[user] = max(row[user], row[key] + 1)
+            waiting[user] -= 1
+            if not waiting[user]:
+                ready.append(user)
+    return sum(row[arrow.target] - row[arrow.source] for arrow in arrows)
 
 
 def _cluster_attributes(title: str) -> dict[str, str]:
@@ -122,7 +143,10 @@ def _box(graph: Any, box: Box) -> None:
 
 def _arrow(graph: Any, arrow: Arrow, more: dict[str, str]) -> None:
     label = {"label": quoted(f" {arrow.label}")} if arrow.label else {}
-    graph.edge(arrow.source, arrow.target, **_ARROWS[arrow.kind], **label, **more)
+    ends = arrow.source, arrow.target
+    if arrow.kind == "update":  # told to Graphviz the other way round, as it runs upwards
+        ends = arrow.target, arrow.source
+    graph.edge(*ends, **_ARROWS[arrow.kind], **label, **more)
 
 
 def quoted(text: str) -> str:

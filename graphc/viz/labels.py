@@ -14,7 +14,7 @@ from typing import Protocol
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
 from graphc.ir.op import Kind
 from graphc.ir.printer import apply_formula, leaf
-from graphc.ir.shapes import Dim, sizes
+from graphc.ir.shapes import Dim
 from graphc.ir.types import TensorType
 from graphc.viz.notation import LONGEST, MISSING, NOTATION
 
@@ -274,10 +274,3 @@ def _keywords(node: Node) -> list[str]:
 def _attributes(node: Node) -> str:
     known = {k: v for k, v in node.attrs.items() if isinstance(v, (bool, int, str))}
     return "".join(f", {clean(k)} {clean(str(v))}" for k, v in known.items())
-
-
-def typed(node: Node, labels: Labels | None = None) -> str:
-    """Return dtype and shape of a node's value, with symbolic sizes where they are asked for."""
-    if labels is None or not isinstance(node.type, TensorType) or not node.type.ndim:
-        return repr(node.type)
-    return f"{node.type.dtype}[{', '.join(map(labels.size, sizes(node)))}]"

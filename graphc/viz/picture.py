@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
 from graphc.ir.op import Kind
-from graphc.ir.printer import leaf, pp
-from graphc.viz.labels import clean, own_name, symbol, typed
+from graphc.ir.printer import leaf
+from graphc.viz.labels import clean, own_name, symbol
 from graphc.viz.scene import Scene
 
 LIMIT = 200  # boxes in a picture before it is made smaller
 _LEVELS = 40  # of ops, when not all have room
 _FEW = 12  # leaves that are drawn although all that uses them is left out
-_RETURNS = 3  # updates whose arrows go back up to the variable; more would cross everything
+_RETURNS = 6  # updates whose arrows go back up to the variable; more would cross everything
 _OFTEN = 12  # arrows from one leaf; with more, each user has a small copy of its name beside it
 
 
@@ -222,7 +222,17 @@ class _Painter:
         if cluster is not None:
             self.picture.clusters[cluster] = scene.titles[cluster]
         kind = "call" if place is not None and cluster is None else _kind(node)
-        self.picture.boxes.append(Box(self._key(unit), kind, label, _tip(node), cluster))
+        self.picture.boxes.append(Box(self._key(unit), kind, label, self._tip(node), cluster))
+
+    def _tip(self, node: Node) -> str:
+        """Return formula, type and source line."""
+        lines = [repr(node.type)]
+        if node.inputs:
+            lines.insert(0, clean(self.scene.labels.expression(node, {}, 4), 90))
+        if node.where:
+            text = clean(node.where.text, 90)
+            lines.append(f"{node.where}: {text}" if text else str(node.where))
+        return "\n".join(lines)
 
     def _rest(self, hidden: set[Unit], leaves: set[Unit]) -> None:
         ops = sum(unit in hidden for unit in self.units.values())
@@ -274,7 +284,7 @@ class _Painter:
             if not self.scene.function and count == 1:
                 break  # what an expression computes need not be marked
             key, label = f"out{i}", "output" if count == 1 else f"output {i}"
-            self.picture.boxes.append(Box(key, "output", label, _tip(node)))
+            self.picture.boxes.append(Box(key, "output", label, self._tip(node)))
             self.picture.arrows.append(Arrow(self._key(self.units[node]), key, "output"))
         changed = [(old, new) for old, new in self.scene.updates if new is not old]
         for i, (old, new) in enumerate(changed, 1):
@@ -283,7 +293,7 @@ class _Painter:
                 self.picture.arrows.append(Arrow(source, target, "update", "update"))
                 continue
             label = f"new {own_name(old) or self.scene.labels.value(old)}"
-            self.picture.boxes.append(Box(f"new{i}", "new", label, _tip(new)))
+            self.picture.boxes.append(Box(f"new{i}", "new", label, self._tip(new)))
             self.picture.arrows.append(Arrow(source, f"new{i}", "new"))
 
     def _together(self) -> None:
@@ -362,11 +372,3 @@ def _ops(nodes: Iterable[Node]) -> str:
     counts = Counter(symbol(node) for node in nodes if node.op.kind is not Kind.VIEW)
     words = [f"{n} {word}" if n > 1 else word for word, n in counts.most_common(6)]
     return ", ".join(words) + (", …" if len(counts) > 6 else "")
-
-
-def _tip(node: Node) -> str:
-    lines = [clean(pp(node, 3), 90), typed(node)] if node.inputs else [typed(node)]
-    if node.where:
-        text = clean(node.where.text, 90)
-        lines.append(f"{node.where}: {text}" if text else str(node.where))
-    return "\n".join(lines)

@@ -101,6 +101,7 @@ def tidy(text: bytes) -> str:
         _title(group)
     for label in root.iter(f"{{{_SVG}}}text"):
         label.set("font-family", "Helvetica, Arial, sans-serif")
+    root.set("role", "img")
     root.set("style", "max-width: 100%; height: auto")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -117,7 +118,7 @@ def _title(group: ElementTree.Element) -> None:
             group.remove(wrapper)
             for offset, child in enumerate(link):
                 group.insert(place + offset, child)
-    if title is not None and group.get("class") != "graph":
+    if title is not None:
         if tip:
             title.text = tip
         else:
