@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.backends.base import Executable
+from graphc.backends.numpy import runtime
 from graphc.backends.numpy.backend import NumpyBackend
 from graphc.emit.host import HostFunction
+from graphc.emit.writer import Names
+from graphc.ir.dtypes import DTYPES
 from graphc.lower.program import Host, Program
 
 
@@ -18,7 +21,7 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
     form : str or tuple of str
         ``"one"`` result, a ``"list"`` of them, or the keys of a dict.
     """
-    host = HostFunction(program, NumpyBackend(), form)
+    host = HostFunction(program, NumpyBackend(), form, names=Names(_taken(program)))
     text, origin = host.emit()
     return Executable(
         backend="numpy",
@@ -31,6 +34,13 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
         namespace=dict(host.namespace),
         scalar_argument=_scalar,
     )
+
+
+def _taken(program: Program) -> list[str]:
+    """Return the names that the text uses for itself."""
+    kernels = [f"k{k}{end}" for k in range(1, len(program.steps) + 1) for end in ("", "_tiles")]
+    own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
+    return [*own, "argument", *runtime.__all__, *DTYPES, *kernels, program.name]
 
 
 def _plain(program: Program, text: str) -> bool:

@@ -15,6 +15,7 @@ from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.calls import COPY, ROUTINES
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.groups import KernelPlan, is_host_value, plan
+from graphc.backends.opencl.splitting import split
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Writer
 from graphc.errors import NotSupportedError, message
@@ -102,15 +103,31 @@ class OpenCLBackend:
 
     def launch(self, host: HostFunction, step: Launch, place: int) -> None:
         """Plan a kernel for a group and write the line that queues it."""
-        group = step.group
-        planned = plan(f"k{place}", group, host.program)
+        name = f"k{place}"
+        whole = plan(name, step.group, host.program)
+        if self._fits(whole):
+            self._launch(host, whole, place)
+            return
+        parts = split(
+            step.group, host.program, lambda part: self._fits(plan(name, part, host.program))
+        )
+        for k, part in enumerate(parts):
+            self._launch(host, plan(f"{name}_{k}", part, host.program), place)
+
+    def _fits(self, planned: KernelPlan) -> bool:
+        return planned.parameter_bytes <= self.device.limits.max_parameter_size
+
+    def _launch(self, host: HostFunction, planned: KernelPlan, place: int) -> None:
+        group = planned.group
         self.plans.append(planned)
         arrays = [self.array(host, p.value) for p in planned.parameters.arrays]
         numbers = [self._number(host, p.value) for p in planned.parameters.numbers]
         results = [self.array(host, node) for node in planned.folds]
         sizes = [host.dim(size) for size in planned.sizes]
         ops = "op" if len(group.members) == 1 else "ops"
-        host.heading(step, place, f"{len(group.members)} {ops} over {host.dims(group.space)}")
+        host.heading(
+            Launch(group), place, f"{len(group.members)} {ops} over {host.dims(group.space)}"
+        )
         given = ", ".join([*arrays, *numbers])
         if planned.folds:
             folds = ", ".join(results)

@@ -40,7 +40,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
     limits = Limits(
         backend="opencl",
         members=MEMBERS,
-        operands=max(8, device.limits.max_parameter_size // 32),
+        operands=max(8, device.limits.max_parameter_size // 16),
         device_scalars=True,
     )
 
@@ -85,7 +85,7 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
 
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
-    kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]
+    kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", *DTYPES]
     return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
 

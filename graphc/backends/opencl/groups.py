@@ -135,6 +135,13 @@ class KernelPlan:
         found |= {operand.node.type.dtype for operand in self.operands}
         return max(np.dtype(dtype).itemsize for dtype in found)
 
+    @property
+    def parameter_bytes(self) -> int:
+        """The bytes of all arguments; a number takes 8 at most."""
+        outs = sum(1 + ("opencl:index" in node.op.code) for node in self.folds)
+        given = len(self.parameters.arrays) + len(self.parameters.numbers)
+        return 8 * (given + outs + len(self.sizes) + 2)
+
     def write(self, width: int) -> str:
         """Return the kernel for a vector width."""
         body = _Body(self, 1).lines()
