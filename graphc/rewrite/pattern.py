@@ -91,15 +91,17 @@ class Computed(Pattern):
     """A number, array or attribute that a function computes from what the variables are bound to.
 
     The parameters of the function name the variables. A `Const` is seen as its array, an `Attr` as
-    its value, anything else as the node. None means that the rule does not apply.
+    its value, anything else as the node. None means that the rule does not apply. ``shown`` stands
+    for it where the rule is printed.
     """
 
-    __slots__ = ("arrays", "function", "names")
+    __slots__ = ("arrays", "function", "names", "shown")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], shown: str = "") -> None:
         code = function.__code__
         self.arrays: frozenset[str] = frozenset()  # names of constants; the rule knows them
         self.function = function
+        self.shown = shown
         self.names = code.co_varnames[: code.co_argcount]
 
 
@@ -174,7 +176,7 @@ def text(pattern: Any) -> tuple[str, int]:
     if isinstance(pattern, Number):
         return repr(pattern.value), 100 if pattern.value >= 0 else 80
     if isinstance(pattern, Computed):
-        return f"f({', '.join(pattern.names)})", 100
+        return pattern.shown or f"f({', '.join(pattern.names)})", 100
     if isinstance(pattern, Application):
         return _application(pattern)
     return str(pattern), 100

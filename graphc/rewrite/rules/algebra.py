@@ -33,7 +33,7 @@ def zero_sub(x):
 @rule
 def sub_const(x, c: Const):
     """To subtract a constant is to add its negative; so sums have one form."""
-    return x - c, x + compute(lambda c: -c)
+    return x - c, x + compute(lambda c: -c, "(-c)")
 
 
 @rule
@@ -138,7 +138,7 @@ def mul_neg(x, y):
 @rule
 def neg_mul_const(x, c: Const):
     """The sign of a multiple goes into its constant."""
-    return -(x * c), x * compute(lambda c: -c)
+    return -(x * c), x * compute(lambda c: -c, "(-c)")
 
 
 @rule
@@ -331,7 +331,7 @@ def _reciprocal(c: np.ndarray) -> np.ndarray | None:
 @rule
 def div_power_of_two(x, c: Const):
     """The reciprocal of a power of two is exact, and multiplying is faster than dividing."""
-    return x / c, x * compute(_reciprocal)
+    return x / c, x * compute(_reciprocal, "(1 / c)")
 
 
 @rule
@@ -362,13 +362,13 @@ def _quotient(c: np.ndarray, d: np.ndarray) -> int | None:
 @rule(assumes="x * c does not overflow")
 def int_div_multiple(x: Integer, c: Const, d: Const):
     """A multiple of c divided by a divisor of c leaves no remainder."""
-    return int_div(x * c, d), x * compute(_quotient)
+    return int_div(x * c, d), x * compute(_quotient, "(c / d)")
 
 
 @rule(assumes="x * c does not overflow")
 def mod_multiple(x: Integer, c: Const, d: Const):
     """A multiple of c has no remainder by a divisor of c."""
-    return mod(x * c, d), compute(lambda c, d: None if _quotient(c, d) is None else 0)
+    return mod(x * c, d), compute(lambda c, d: None if _quotient(c, d) is None else 0, "0")
 
 
 # -- largest and smallest -------------------------------------------------------------------------
@@ -425,13 +425,17 @@ def minimum_highest(x: Float):
 @rule
 def maximum_constants(x, c: Const, d: Const):
     """Of two lower bounds the higher one counts."""
-    return maximum(maximum(x, c), d), maximum(x, compute(lambda c, d: np.maximum(c, d)))
+    return maximum(maximum(x, c), d), maximum(
+        x, compute(lambda c, d: np.maximum(c, d), "max(c, d)")
+    )
 
 
 @rule
 def minimum_constants(x, c: Const, d: Const):
     """Of two upper bounds the lower one counts."""
-    return minimum(minimum(x, c), d), minimum(x, compute(lambda c, d: np.minimum(c, d)))
+    return minimum(minimum(x, c), d), minimum(
+        x, compute(lambda c, d: np.minimum(c, d), "min(c, d)")
+    )
 
 
 def _moved(c: np.ndarray, d: np.ndarray, e: np.ndarray) -> np.ndarray | None:
@@ -441,7 +445,9 @@ def _moved(c: np.ndarray, d: np.ndarray, e: np.ndarray) -> np.ndarray | None:
 @rule(assumes="x + d does not overflow")
 def maximum_moved(x: Integer, c: Const, d: Const, e: Const):
     """Two lower bounds with a constant added in between are one, as lengths of slices have them."""
-    return maximum(maximum(x, c) + d, e), maximum(x + compute(lambda d: d), compute(_moved))
+    return maximum(maximum(x, c) + d, e), maximum(
+        x + compute(lambda d: d, "d"), compute(_moved, "max(c + d, e)")
+    )
 
 
 @rule
@@ -459,13 +465,13 @@ def minimum_neg(x: Float, y: Float):
 @rule
 def maximum_neg_const(x: Float, c: Const):
     """The larger of -x and c is the negative of the smaller of x and -c; signs move outwards."""
-    return maximum(-x, c), -minimum(x, compute(lambda c: 0 - c))  # 0 - 0.0 is 0.0, not -0.0
+    return maximum(-x, c), -minimum(x, compute(lambda c: 0 - c, "-c"))  # 0 - 0.0 is 0.0, not -0.0
 
 
 @rule
 def minimum_neg_const(x: Float, c: Const):
     """The smaller of -x and c is the negative of the larger of x and -c; signs move outwards."""
-    return minimum(-x, c), -maximum(x, compute(lambda c: 0 - c))
+    return minimum(-x, c), -maximum(x, compute(lambda c: 0 - c, "-c"))
 
 
 @rule

@@ -339,7 +339,7 @@ def cast_cast(x, s: Attr, t: Attr):
     """What the first cast does not change, the second one sees as it was."""
     return (
         cast(cast(x, dtype=s), dtype=t),
-        cast(x, dtype=compute(lambda x, s, t: t if _exact(x.type.dtype, s) else None)),
+        cast(x, dtype=compute(lambda x, s, t: t if _exact(x.type.dtype, s) else None, "t")),
     )
 
 

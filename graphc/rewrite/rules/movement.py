@@ -39,7 +39,7 @@ def dimshuffle_dimshuffle(x, p: Attr, q: Attr):
     """Two rearrangements of axes are one."""
     return (
         shuffle(shuffle(x, pattern=p), pattern=q),
-        shuffle(x, pattern=compute(lambda p, q: tuple(-1 if i < 0 else p[i] for i in q))),
+        shuffle(x, pattern=compute(lambda p, q: tuple(-1 if i < 0 else p[i] for i in q), "p[q]")),
     )
 
 

@@ -39,7 +39,7 @@ def _nested(name: str) -> Rule:
     @rule(name=f"{name}_{name}")
     def nested(x, p: Attr, q: Attr):
         """A reduction over some axes and then over others is one over all of them."""
-        return op(op(x, axes=p), axes=q), op(x, axes=compute(merged))
+        return op(op(x, axes=p), axes=q), op(x, axes=compute(merged, "p and q"))
 
     return nested
 

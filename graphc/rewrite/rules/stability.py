@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from graphc.ir.node import Node, number, rebuild
 from graphc.ir.op import OPS, Kind
-from graphc.ops.elementwise import abs_, maximum, pow
+from graphc.ops.elementwise import abs_, eq, maximum, pow, where
 from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt, tanh
 from graphc.ops.reduce import log_softmax, logsumexp, softmax
 from graphc.ops.reduce import sum as sum_
@@ -131,7 +131,8 @@ def log_of_exps(node: Node) -> Node | None:
     if left.op is not OPS["exp"] or right.op is not OPS["exp"]:
         return None
     x, y = left.inputs[0], right.inputs[0]
-    return maximum(x, y) + softplus(-abs_(x - y))  # type: ignore[no-any-return]
+    apart = where(eq(x, y), 0, x - y)  # inf - inf is nan
+    return maximum(x, y) + softplus(-abs_(apart))  # type: ignore[no-any-return]
 
 
 # -- exponentials and logarithms near 1 and 0 -----------------------------------------------------
@@ -179,7 +180,7 @@ def reciprocal_exp(x, y):
     return y / exp(x), y * exp(-x)
 
 
-@rule
+@rule(assumes="x is not -inf")
 def log_reciprocal(x):
     """1 / x overflows for the smallest x; the logarithm of x does not."""
     return log(1 / x), -log(x)
@@ -228,14 +229,14 @@ def softmax_intro(x, p: Attr, q: Attr):
     """exp(x) overflows for large x, and inf / inf is nan; softmax does not."""
     return (
         exp(x) / shuffle(sum_(exp(x), axes=p), pattern=q),
-        softmax(x, axes=compute(_if_put_back)),
+        softmax(x, axes=compute(_if_put_back, "p")),
     )
 
 
 @rule
 def softmax_of_all(x, p: Attr):
     """exp(x) overflows for large x, and inf / inf is nan; softmax does not."""
-    return exp(x) / sum_(exp(x), axes=p), softmax(x, axes=compute(_if_all))
+    return exp(x) / sum_(exp(x), axes=p), softmax(x, axes=compute(_if_all, "p"))
 
 
 @rule
@@ -255,14 +256,14 @@ def log_softmax_intro(x, p: Attr, q: Attr):
     """x - logsumexp(x) cancels where one x is far above the others; log_softmax does not."""
     return (
         x - shuffle(logsumexp(x, axes=p), pattern=q),
-        log_softmax(x, axes=compute(_if_put_back)),
+        log_softmax(x, axes=compute(_if_put_back, "p")),
     )
 
 
 @rule
 def log_softmax_of_all(x, p: Attr):
     """x - logsumexp(x) cancels where one x is far above the others; log_softmax does not."""
-    return x - logsumexp(x, axes=p), log_softmax(x, axes=compute(_if_all))
+    return x - logsumexp(x, axes=p), log_softmax(x, axes=compute(_if_all, "p"))
 
 
 @rule
