@@ -15,6 +15,7 @@ import graphc
 from graphc.backends.opencl.device import get_device
 from graphc.errors import DeviceError, GraphcError
 from graphc.ir import dtypes
+from graphc.ir.node import DIM
 from graphc.ir.op import OPS
 from graphc.ir.walk import toposort
 from harness import assert_close, evaluate
@@ -22,7 +23,7 @@ from op_samples import SIZES, Case, cases, rows
 from test_every_op import holds
 
 ROWS = rows()
-TOGETHER = 24  # cases in one function
+TOGETHER = 60  # cases in one function
 
 
 def expected(case: Case) -> np.ndarray:
@@ -38,11 +39,14 @@ def run(
     found: Sequence[Case], backend: str, seen: Callable[..., np.ndarray], **options: str
 ) -> None:
     """Compile cases into one function, call it with their arrays as ``seen``, and compare."""
-    inputs = [node for one in found for node in one.inputs]
-    arrays = [seen(array) for one in found for array in one.arrays]
+    given = {
+        node: seen(array)
+        for one in found
+        for node, array in zip(one.inputs, one.arrays, strict=True)
+    }
     nodes = [one.node for one in found]
-    f = graphc.function(inputs, nodes, backend=backend, on_unused_input="ignore", **options)
-    for one, value in zip(found, f(*arrays), strict=True):
+    f = graphc.function(list(given), nodes, backend=backend, on_unused_input="ignore", **options)
+    for one, value in zip(found, f(*given.values()), strict=True):
         assert_close(value, expected(one), one.op.name, f"{one} on {backend}")
 
 
@@ -53,14 +57,25 @@ def run_all(
     **options: str,
 ) -> None:
     assert found
-    lacking = lacking_dtypes(backend)
-    refused = [one for one in found if lacking & dtypes_in(one)]
-    for one in refused:
-        with pytest.raises(DeviceError, match=f"no ({'|'.join(lacking)})"):
-            graphc.function(one.inputs, one.node, backend=backend, on_unused_input="ignore")
-    found = [one for one in found if one not in refused]
+    found = [one for one in found if not is_refused(one, backend)]
     failed = [line for some in chunks(found) for line in failures(some, backend, seen, **options)]
     assert not failed, f"{len(failed)} cases fail on {backend}\n" + "\n".join(failed)
+
+
+def is_refused(case: Case, backend: str) -> bool:
+    """Tell whether a function is refused because its device lacks a dtype.
+
+    What only the host computes, such as scalars made of inputs, is not refused.
+    """
+    lacking = lacking_dtypes(backend)
+    if not lacking & dtypes_in(case):
+        return False
+    try:
+        graphc.function(case.inputs, case.node, backend=backend, on_unused_input="ignore")
+    except DeviceError as error:
+        assert any(f"no {dtype}" in str(error) for dtype in lacking)
+        return True
+    return False
 
 
 def lacking_dtypes(backend: str) -> set[str]:
@@ -71,7 +86,8 @@ def lacking_dtypes(backend: str) -> set[str]:
 
 
 def dtypes_in(case: Case) -> set[str]:
-    return {node.type.dtype for node in toposort([case.node])}
+    sizes = [node for node in toposort([case.node]) if node.op is DIM]
+    return {node.type.dtype for node in toposort([case.node], stop=sizes)}
 
 
 def failures(
@@ -89,25 +105,36 @@ def failures(
     return []
 
 
-def legal(names: Sequence[str], wanted: Sequence[str], sizes: Sequence[str]) -> list[Case]:
-    return [one for name in names for one in cases(OPS[name], wanted, sizes) if holds(one)]
+def legal(wanted: str, sizes: str, *, known: bool = False, brief: bool = False) -> list[Case]:
+    """Return the cases of all rows in a dtype that the checks of the rows allow."""
+    return [
+        one
+        for name in ROWS
+        for one in cases(OPS[name], [wanted], [sizes], known=known, brief=brief)
+        if holds(one)
+    ]
+
+
+# A kernel takes long to build: on OpenCL, other dtypes than these have one example a row.
+MAIN = {"float64", "float32", "int32"}
 
 
 @pytest.mark.parametrize("dtype", dtypes.DTYPES)
 def test_values_in_every_dtype(dtype: str, backend: str) -> None:
-    run_all(legal(ROWS, [dtype], ["usual"]), backend)
+    run_all(legal(dtype, "usual", brief=backend == "opencl" and dtype not in MAIN), backend)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool"])
+@pytest.mark.parametrize("dtype", ["float64", "int32", "bool"])
 def test_values_as_written(dtype: str, backend: str) -> None:
     """Without rewriting and fusion: each op stands alone."""
-    run_all(legal(ROWS, [dtype], ["usual"]), backend, mode="FAST_COMPILE")
+    found = legal(dtype, "usual", brief=backend == "opencl")
+    run_all(found, backend, mode="FAST_COMPILE")
 
 
 @pytest.mark.parametrize("sizes", [name for name in SIZES if name != "usual"])
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+@pytest.mark.parametrize("dtype", ["float64", "int32"])
 def test_values_of_empty_and_single_arrays(dtype: str, sizes: str, backend: str) -> None:
-    run_all(legal(ROWS, [dtype], [sizes]), backend)
+    run_all(legal(dtype, sizes), backend)
 
 
 def _every_second(array: np.ndarray) -> np.ndarray:
@@ -133,13 +160,12 @@ def _columns(array: np.ndarray) -> np.ndarray:
 def test_values_of_arrays_that_are_not_contiguous(
     dtype: str, seen: Callable[[np.ndarray], np.ndarray], backend: str
 ) -> None:
-    run_all(legal(ROWS, [dtype], ["usual"]), backend, seen)
+    run_all(legal(dtype, "usual"), backend, seen)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int8"])
+@pytest.mark.parametrize("dtype", ["float64", "int8"])
 def test_values_with_known_sizes(dtype: str, backend: str) -> None:
-    found = [one for name in ROWS for one in cases(OPS[name], [dtype], ["usual"], known=True)]
-    run_all([one for one in found if holds(one)], backend)
+    run_all(legal(dtype, "usual", known=True, brief=backend == "opencl"), backend)
 
 
 def test_illegal_sizes_are_errors(backend: str) -> None:
