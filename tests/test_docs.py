@@ -60,7 +60,7 @@ def expectation(info: str) -> contextlib.AbstractContextManager[object]:
     name = info.partition("raises=")[2]
     if not name:
         return contextlib.nullcontext()
-    places = [importlib.import_module("graphc"), builtins]
+    places = [importlib.import_module("graphc.errors"), builtins]
     return pytest.raises(next(getattr(place, name) for place in places if hasattr(place, name)))
 
 
