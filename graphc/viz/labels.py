@@ -159,7 +159,14 @@ class Labels:
             return NOTATION[node.op.name](node, texts, self), ATOM
         if node.op.formula:
             return _formula(node, parts), node.op.precedence
-        return f"{_word(node)}({', '.join([*texts, *_keywords(node)])})", ATOM
+        return f"{node.op.name.rstrip('_')}({', '.join([*texts, *_keywords(node)])})", ATOM
+
+    def call(self, node: Node, names: Mapping[Node, str]) -> str:
+        """Return an application as the word of its op with operands: ``square(u)``."""
+        if not node.inputs:
+            return self.expression(node, names)
+        inside = ", ".join(self.expression(child, names, 3) for child in node.inputs[:_MANY])
+        return f"{symbol(node, word=True)}({inside})"
 
     def _operator(self, node: Node, parts: list[tuple[str, int]]) -> str:
         if any(text != MISSING for text, _ in parts) or node.op.name == "sqr":

@@ -6,11 +6,12 @@ side.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from graphc.emit.writer import places
-from graphc.ir.node import Node
+from graphc.ir.node import DIM, Node
 from graphc.ir.op import Kind
 from graphc.ir.printer import leaf
 from graphc.ir.shapes import Guard
@@ -65,17 +66,19 @@ class _Report:
 
     def name(self, node: Node) -> str:
         """Return what a node goes by in the generated code, or else a short text."""
-        if node.op.name != "dim" and node in self.labels.names:
+        base = self.program.base(node)
+        if base is not node:
+            return self.labels.expression(node, {base: self.name(base)}, 3)
+        if node.op.kind is Kind.SOURCE and node.inputs and node.op is not DIM:
+            return self.labels.formula(node)  # arange(n0)
+        if node.op is not DIM and node in self.labels.names:
             return self.labels.names[node]
         text = self.labels.inline(node)
         if text is not None:
             return text
         if node in self.maker and not own_name(node):
             return f"%{self.maker[node]}"
-        base = self.program.base(node)
-        if base is not node:
-            return self.labels.expression(node, {base: self.name(base)}, 3)
-        return own_name(node) or clean(leaf(node)) if not node.inputs else own_name(node) or "…"
+        return own_name(node) or ("…" if node.inputs else clean(leaf(node)))
 
     def typed(self, node: Node) -> str:
         """Return the dtype and the sizes of a stored node."""
@@ -130,8 +133,8 @@ class _Report:
         lines = [_line(f"  {place:>3}  {'group':<7} {title}", where)]
         lines += self._ops(group.members)
         reads = dict.fromkeys(self.name(node) for node in group.inputs if node.op.name != "const")
-        lines.append(f"{'':15}reads {_listed(list(reads))}")
-        lines.append(f"{'':15}writes {_listed([self._result(node) for node in group.outputs])}")
+        lines += _wrapped("reads", _listed(list(reads)))
+        lines += _wrapped("writes", _listed([self._result(node) for node in group.outputs]))
         return [*lines, *self._moved(step)]
 
     def _moved(self, step: Step) -> list[str]:
@@ -217,6 +220,12 @@ def _counts(counts: Iterable[tuple[int, str]]) -> str:
 def _listed(words: Sequence[str]) -> str:
     more = len(words) - _MANY
     return ", ".join(words[:_MANY]) + (f" and {more} more" if more > 0 else "") or "nothing"
+
+
+def _wrapped(word: str, text: str) -> list[str]:
+    indent = " " * 15
+    more = indent + " " * (len(word) + 1)
+    return textwrap.wrap(f"{word} {text}", WIDTH, initial_indent=indent, subsequent_indent=more)
 
 
 def _line(text: str, where: str) -> str:

@@ -14,7 +14,7 @@ from graphc.emit.writer import places
 from graphc.ir.node import DIM, Node
 from graphc.rewrite.engine import Firing
 from graphc.rewrite.rule import Rule
-from graphc.viz.labels import Labels, clean, is_size, symbol
+from graphc.viz.labels import Labels, clean, is_size, own_name
 
 WIDTH = 100
 _EXAMPLES = 3
@@ -78,8 +78,9 @@ def _firing(firing: Firing, labels: Labels) -> tuple[str, str]:
     before = labels.expression(firing.before, names, 4)
     after = labels.expression(firing.after, names, 4)
     if before == after:  # two ops that are written alike
-        before, after = symbol(firing.before, word=True), symbol(firing.after, word=True)
-    used = [(letter, node) for node, letter in names.items() if letter in _words(before, after)]
+        before, after = (labels.call(side, names) for side in firing[2:])
+    words = _words(before, after)
+    used = [(a, node) for node, a in names.items() if a in words and a != own_name(node)]
     meant = ", ".join(f"{a} = {clean(labels.expression(n, {}, 3), 40)}" for a, n in used[:2])
     text = f"{clean(before, 78)}  ->  {clean(after, 78)}"
     if meant and len(text) + len(meant) < 64:
@@ -98,8 +99,8 @@ def _common(before: Node, after: Node) -> Mapping[Node, str]:
     letters = iter([letter for letter in _LETTERS if letter not in taken])
     found: dict[Node, str] = {}
     for node in _first_met(before, shared):
-        letter = next(letters, None)
-        if letter is not None:
+        letter = own_name(node) or next(letters, "")
+        if letter:
             found[node] = letter
     return found
 
@@ -121,7 +122,7 @@ def _first_met(root: Node, shared: set[Node]) -> Iterable[Node]:
             continue
         seen.add(node)
         if node in shared:
-            if node.inputs and node.op is not DIM and not node.name and not is_size(node):
+            if node.inputs and node.op is not DIM and not is_size(node):
                 yield node
             continue
         stack.extend(reversed(node.inputs))

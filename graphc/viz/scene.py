@@ -75,13 +75,17 @@ def _behind(places: Iterable[Node]) -> list[Node]:
 
 
 def program_scene(program: Program, names: Names | None = None) -> Scene:
-    """Return the scene of a program: its steps, numbered as in the generated code."""
+    """Return the scene of a program: its steps, numbered as in the generated code.
+
+    Groups are left out if each is a single op, as in a program that was not optimised.
+    """
     labels = Labels(names, program.sizes.find)
     scene = Scene(program.outputs, program.updates, labels, function=True)
+    fused = any(isinstance(s, Launch) and len(s.group.members) > 1 for s in program.steps)
     for place, step in enumerate(program.steps, 1):
-        if isinstance(step, Launch):
+        if isinstance(step, Launch) and fused:
             scene.titles[place] = f"group {place}: {group_title(step, labels)}"
-        if isinstance(step, (Launch, Call)):
+        if isinstance(step, Call) or (isinstance(step, Launch) and fused):
             scene.place.update((node, place) for node in step.nodes)
     return scene
 

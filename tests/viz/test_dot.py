@@ -191,6 +191,18 @@ def test_groups_close_above_the_limit_and_open_on_demand() -> None:
     assert len(re.findall(r"group \d+: ", small.dot_source(depth=0))) >= 2
 
 
+def test_an_unoptimised_program_has_no_groups() -> None:
+    x = T.dvector("x")
+    f = graphc.function([x], T.exp(T.dot(x, x) * x) + 1, mode="FAST_COMPILE")
+    assert "cluster" not in f.dot_source()
+    assert re.search(r"dot\(x, x\)\\ncall \d", f.dot_source())
+
+
+def test_a_single_op_is_a_number_of_steps() -> None:
+    x = T.dvector("x")
+    assert "label=exp" in graphc.function([x], T.exp(x)).dot_source()
+
+
 def test_depth_of_an_expression() -> None:
     x, expression = chain(10)
     dot = graphc.dot_source(expression, depth=2)

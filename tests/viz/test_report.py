@@ -58,6 +58,20 @@ def test_steps_are_those_of_the_source() -> None:
     assert re.search(r"line \d+ .*\| p = 1 / \(1 \+ T\.exp", steps)
 
 
+def test_views_are_named_by_what_they_show() -> None:
+    x, v = T.dmatrix("x"), T.dvector("v")
+    text = graphc.function(
+        [x, v], T.exp(x + v.dimshuffle("x", 0)) + T.arange(x.shape[0])[:, None]
+    ).explain()
+    assert re.search(r"reads .*v\[None, :\]", text)
+    assert re.search(r"reads arange\(n0\)", text)
+
+
+def test_ops_that_are_written_alike_are_told_apart() -> None:
+    x = T.dvector("x")
+    assert "pow(x, 2)  ->  square(x)" in graphc.function([x], x**2).explain()
+
+
 def test_memory(report: str) -> None:
     memory = section(report, "Memory")
     assert re.search(r"\bt0 +float64\[n0\] +temporary; written by step \d+", memory)
