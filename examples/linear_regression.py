@@ -57,12 +57,21 @@ def r_squared(prediction: np.ndarray, y: np.ndarray) -> float:
     return float(1 - ((y - prediction) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
+def summary(report: str) -> str:
+    """The headlines of what `explain` says."""
+    heads = ("train", "Rewrites", "Steps")
+    return "\n".join(line for line in report.splitlines() if line.startswith(heads))
+
+
 def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = False) -> dict:
     """Train, judge on held-out data, write the picture of the training graph."""
     x, y, x_held_out, y_held_out = load()
     start = time.perf_counter()
     train, predict = build(x.shape[1], backend)
     compiled = time.perf_counter() - start
+    if not quiet:
+        print(f"compiled in {1000 * compiled:.0f} ms, for {backend}")
+        print(summary(train.explain()))
 
     for _ in (bar := tqdm(range(STEPS), disable=quiet)):
         bar.set_postfix(loss=f"{float(train(x, y)):.4f}", refresh=False)
@@ -72,9 +81,8 @@ def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = Fa
     picture = Path(svg or "linear.svg")
     train.svg(picture)
     if not quiet:
-        print(train.explain())
-        print(f"compiled in {1000 * compiled:.0f} ms; picture of the training step: {picture}")
         print(f"held-out R²: {score:.4f}; closed form: {best:.4f}")
+        print(f"picture of the training step: {picture}")
     return {"r2": score, "closed_form_r2": best, "compile_seconds": compiled, "svg": str(picture)}
 
 

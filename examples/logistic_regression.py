@@ -47,12 +47,22 @@ def build(columns: int, backend: str) -> tuple[Callable[..., Any], Callable[...,
     return train, graphc.function([x], p > 0.5, backend=backend, name="predict")
 
 
+def summary(report: str) -> str:
+    """What `explain` says of the rewrites for accuracy, and the number of steps."""
+    rewrites, _, rest = report.partition("\n\n  for simplicity")
+    steps = [line for line in rest.splitlines() if line.startswith("Steps")]
+    return "\n".join([rewrites, "", *steps])
+
+
 def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = False) -> dict:
     """Train, judge on held-out data, write the picture of the training graph."""
     x, y, x_held_out, y_held_out = load()
     start = time.perf_counter()
     train, predict = build(x.shape[1], backend)
     compiled = time.perf_counter() - start
+    if not quiet:
+        print(f"compiled in {1000 * compiled:.0f} ms, for {backend}")
+        print(summary(train.explain()))
 
     for _ in (bar := tqdm(range(STEPS), disable=quiet)):
         p, loss = train(x, y)
@@ -63,9 +73,8 @@ def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = Fa
     picture = Path(svg or "logistic.svg")
     train.svg(picture)
     if not quiet:
-        print(train.explain())
-        print(f"compiled in {1000 * compiled:.0f} ms; picture of the training step: {picture}")
         print(f"held-out accuracy: {accuracy:.3f}")
+        print(f"picture of the training step: {picture}")
     return {"accuracy": accuracy, "compile_seconds": compiled, "svg": str(picture)}
 
 

@@ -66,12 +66,21 @@ def batches(random: np.random.Generator, count: int) -> Iterator[np.ndarray]:
     yield from np.array_split(random.permutation(count), count // BATCH)
 
 
+def summary(report: str) -> str:
+    """The headlines of what `explain` says."""
+    heads = ("train", "Rewrites", "Steps")
+    return "\n".join(line for line in report.splitlines() if line.startswith(heads))
+
+
 def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = False) -> dict:
     """Train, judge on held-out data, write the picture of the training graph."""
     x, y, x_held_out, y_held_out = load()
     start = time.perf_counter()
     train, predict = build(x.shape[1], 10, backend)
     compiled = time.perf_counter() - start
+    if not quiet:
+        print(f"compiled in {1000 * compiled:.0f} ms, for {backend}")
+        print(summary(train.explain()))
 
     random = np.random.default_rng(1)
     for _ in (bar := tqdm(range(EPOCHS), disable=quiet, unit="epoch")):
@@ -83,9 +92,8 @@ def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = Fa
     picture = Path(svg or "network.svg")
     train.svg(picture)
     if not quiet:
-        print(train.explain())
-        print(f"compiled in {1000 * compiled:.0f} ms; picture of the training step: {picture}")
         print(f"held-out accuracy: {accuracy:.3f}")
+        print(f"picture of the training step: {picture}")
     return {"accuracy": accuracy, "compile_seconds": compiled, "svg": str(picture)}
 
 
