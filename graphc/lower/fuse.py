@@ -28,6 +28,8 @@ class Draft:
         None for a library call, which nothing joins.
     before : int
         The groups that must run before this one, as bits.
+    readers : int
+        The groups that read what this one makes, as bits.
     axes : tuple of int or None
         What its reductions fold over; they all fold over the same axes.
     reads : dict
@@ -41,6 +43,7 @@ class Draft:
     space: Space | None
     members: list[Node] = field(default_factory=list)
     before: int = 0
+    readers: int = 0
     axes: tuple[int, ...] | None = None
     reads: dict[Node, None] = field(default_factory=dict)
     indirect: set[Node] = field(default_factory=set)
@@ -128,15 +131,11 @@ class Fusion:
         )
 
     def _between(self, first: Draft, last: Draft) -> bool:
-        """Tell whether a third group must run after ``first`` and before ``last``."""
-        bit = 1 << first.number
-        between = last.before & ~bit
-        while between:
-            low = between & -between
-            if self._drafts[low.bit_length() - 1].before & bit:
-                return True
-            between ^= low
-        return False
+        """Tell whether a third group must run after ``first`` and before ``last``.
+
+        Then one that reads from ``first`` is before ``last``.
+        """
+        return bool(first.readers & last.before)
 
     def _separated(self, a: Draft, b: Draft) -> bool:
         if b.before >> a.number & 1:
@@ -148,11 +147,15 @@ class Fusion:
         small, large = (a, b) if len(a.members) < len(b.members) else (b, a)
         both = (1 << small.number) | (1 << large.number)
         large.before = (large.before | small.before) & ~both
+        large.readers = (large.readers | small.readers) & ~both
         self._absorb(large, small)
         del self._drafts[small.number]
+        bit = 1 << large.number
         for draft in self._drafts.values():
             if draft.before & both:
-                draft.before = (draft.before & ~both) | large.before | 1 << large.number
+                draft.before = (draft.before & ~both) | large.before | bit
+            if draft.readers & both:
+                draft.readers = (draft.readers & ~both) | bit
         return large
 
     def _absorb(self, target: Draft, other: Draft) -> None:
@@ -173,6 +176,7 @@ class Fusion:
         for read in reads:
             source = self.draft_of.get(read)
             if source is not None and source is not target:
+                source.readers |= 1 << target.number
                 new |= source.before | 1 << source.number
         new &= ~target.before
         target.before |= new
