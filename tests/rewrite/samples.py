@@ -293,6 +293,7 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     ],
     "slice_elementwise": [
         lambda: T.sqr(join(0, [x, y]) * 2)[1:3],
+        lambda: (T.sqr(join(0, [v, x, v])) * T.arange(13))[sizes(v)[0] + 1 :],
         lambda: (join(0, [m, n]) * row + col[:1])[3:5],
         lambda: (join(1, [m, n]) * join(0, [x, x])[:3].dimshuffle(0, "x"))[:, 4:],
     ],

@@ -338,9 +338,10 @@ def _reaches_join(node: Node, axes: dict[int, tuple[Dim, Dim, int]], depth: int)
 
 def _sliced(x: Node, cut: Slice, whole: Node) -> Node:
     """Return the part of an operand that the part of the result needs."""
-    shape = x.type.shape
-    axes = {a: one for a, one in cut.axes.items() if shape and shape[a] == whole.type.shape[a]}
-    axes = {a: one for a, one in axes.items() if shape[a] != 1}
+    if not x.type.ndim:
+        return x
+    repeated = [n == 1 and m != 1 for n, m in zip(x.type.shape, whole.type.shape, strict=True)]
+    axes = {axis: one for axis, one in cut.axes.items() if not repeated[axis]}
     return cut.build(x, axes)
 
 
