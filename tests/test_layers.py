@@ -34,6 +34,9 @@ LAYERS = (
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
+# Places of the design that nothing stands in yet.
+PLANNED = {"interop", "random", "control"}
+
 # Further to the left, and still not to be known.
 STRANGERS = {
     "backends": {"autodiff", "rewrite", "ops"},
@@ -150,12 +153,13 @@ def test_no_cycles() -> None:
 
 def test_the_table_names_what_exists() -> None:
     parts = {part(module) for module in modules(ROOT / "graphc")}
-    assert parts == set(RANK), "LAYERS and the files of graphc/ differ"
+    assert parts | PLANNED == set(RANK), "LAYERS and the files of graphc/ differ"
+    assert not parts & PLANNED, "take it out of PLANNED"
 
 
 def test_the_lists_are_up_to_date() -> None:
     known = set(modules(ROOT / "graphc"))
-    assert {f"graphc.{name}" for name in LAZY} <= known
+    assert {f"graphc.{name}" for name in LAZY if name not in PLANNED} <= known
     assert set(EXCEPTIONS) <= {(i.module, i.target) for i in FOUND}
     assert not HEAVY & sys.stdlib_module_names
 
