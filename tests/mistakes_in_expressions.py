@@ -197,7 +197,7 @@ cannot iterate over an axis whose length is not known before the call
     x : float64[?]   from train.py:1
   train.py:2
     for one in x:
-  use x.sum(axis=0) and the like for all of it at once, or declare the length: TensorType
+  use x.sum(axis=0) and the like for all of it at once, or declare its length
 """,
     ),
     Mistake(

@@ -189,7 +189,7 @@ class Node(Expression):
             raise _no_number(
                 self,
                 "cannot iterate over an axis whose length is not known before the call",
-                "x.sum(axis=0) and the like for all of it at once, or declare the length: TensorType",
+                "x.sum(axis=0) and the like for all of it at once, or declare its length",
             )
         return iter([self[i] for i in range(self.type.shape[0])])
 
