@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from graphc.emit import scalars
 from graphc.emit.writer import Names, Writer, places
-from graphc.ir.node import DIM, Node, dim, number
+from graphc.errors import NotSupportedError, message
+from graphc.ir.node import DIM, Node, dim, number, operand
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim
 from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Space, is_scalar
@@ -86,6 +87,7 @@ class HostFunction:
     buffer_names: dict[int, str] = field(default_factory=dict)
     on_device: set[Node] = field(default_factory=set)
     _read_back: dict[Node, str] = field(default_factory=dict)
+    _made: set[Node] = field(default_factory=set)
 
     def emit(self) -> tuple[str, dict[int, tuple[Node, ...]]]:
         """Return the text of the module, and which nodes each line computes."""
@@ -142,6 +144,7 @@ class HostFunction:
             self.backend.launch(self, step, place)
         else:
             self.backend.call(self, step, place)
+        self._made.update(step.writes)
 
     def _results(self) -> None:
         given: set[Node] = set()
@@ -237,6 +240,7 @@ class HostFunction:
         if node.op is DIM:
             self._define_sizes(node.inputs[0])
             return
+        self._must_be_made(node)
         if self._on_device(node):
             name = self._read_back[node] = self.names.fresh("v")
             text = self.backend.scalar(self, node)
@@ -252,6 +256,22 @@ class HostFunction:
         else:
             name = self.names.set(node, self.names.fresh("v"))
         self.body.line(f"{name} = {text}{comment(places([node]))}", [node])
+
+    def _must_be_made(self, node: Node) -> None:
+        """Raise if the call needs a scalar before the step that computes it has run."""
+        below = self.program.base(node)
+        if below in self.program.stored and below not in self._made and not self._is_host(below):
+            raise NotSupportedError(
+                message(
+                    "a size or a place depends on a value that the same call computes",
+                    [operand(below)],
+                    below.where,
+                    "compute it in a function of its own, and pass it to this one",
+                )
+            )
+
+    def _is_host(self, node: Node) -> bool:
+        return is_scalar(node) and node.op.kind is Kind.ELEMENTWISE and not self._on_device(node)
 
     def _define_sizes(self, array: Node) -> None:
         """Name all unknown sizes of an array at once."""

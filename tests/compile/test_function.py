@@ -287,3 +287,10 @@ def test_integer_scalars_wrap_without_a_warning(backend: str) -> None:
         warnings.simplefilter("error")
         plus, square, quotient, rest = f(2**63 - 1)
     assert plus == -(2**63) and square == 1 and quotient == 0 and rest == 0
+
+
+def test_a_size_that_the_call_itself_computes_is_refused(backend: str) -> None:
+    x, y = T.dvectors("x", "y")
+    for wanted in (y[T.argmax(x)] * 2, T.arange(T.cast(x.max(), "int64")) * 2):
+        with pytest.raises(errors.NotSupportedError, match="depends on a value that the same call"):
+            graphc.function([x, y], wanted, backend=backend, on_unused_input="ignore")
