@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphc.errors import RuleError
 from graphc.ir import node as nodes
+from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make, rebuild
 from graphc.ir.op import OPS, Kind, Op
 from graphc.ir.shapes import as_size_node, sizes
 from graphc.ir.source import Location
-from graphc.ir.types import NO_ATTRS, TensorType
+from graphc.ir.types import NO_ATTRS, Attrs, TensorType
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.matching import assemble
 from graphc.rewrite.rule import Body, Ops, Rule
@@ -161,7 +162,7 @@ class Sweep:
         inputs = tuple([self.done[child] for child in node.inputs])
         if node.op.commutative:
             inputs = self._order.arrange(inputs)
-        current = rebuild(node, inputs)
+        current = self._over(node, inputs)
         if current not in self.done:
             after = self._fired(current)
             if after is not None:
@@ -171,6 +172,27 @@ class Sweep:
             self._finish(current, current)
         if current is not node:
             self._finish(node, self.done[current])
+
+    def _over(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        """Return a node over other inputs, and with its bodies in normal form."""
+        if node.op.kind is Kind.REGION:
+            attrs = Attrs({name: self._inside(value) for name, value in node.attrs.items()})
+            return make(node.op, inputs, attrs, node.op.infer(inputs, attrs), node.where)
+        if inputs == node.inputs or node.op.kind is Kind.ELEMENTWISE:
+            return rebuild(node, inputs)
+        # a size among the inputs may have become known, and the type with it
+        return make(node.op, inputs, node.attrs, node.op.infer(inputs, node.attrs), node.where)
+
+    def _inside(self, value: Any) -> Any:
+        """Return a loop body or a branch in normal form, any other attribute as it is."""
+        if not isinstance(value, Graph):
+            return value
+        # what a body passes on to its next step keeps its type
+        results = [
+            new if new.type is old.type else old
+            for old, new in zip(value.results, self.run(value.results), strict=True)
+        ]
+        return Graph(value.params, tuple(results))
 
     def _fired(self, node: Node) -> Node | None:
         """Return what the first rule that fires makes of a node, None if none does."""

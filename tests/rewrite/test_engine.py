@@ -12,9 +12,12 @@ import pytest
 import graphc.tensor as T
 from graphc.config import config
 from graphc.errors import GraphcValueError, RuleError
-from graphc.ir.node import Node, const
+from graphc.ir.graph import Graph
+from graphc.ir.node import Node, const, make
+from graphc.ir.op import Kind, Op
 from graphc.ir.printer import assignments
 from graphc.ir.shapes import sizes
+from graphc.ir.types import Attrs
 from graphc.ir.walk import toposort
 from graphc.ops.math import cos, sin
 from graphc.rewrite.canonical import Order
@@ -191,6 +194,24 @@ def test_phases_are_chosen_by_name() -> None:
 def test_results_stay_in_order_and_may_repeat() -> None:
     assert simplify([x + 0, y, x + 0, x * 1]) == [x, y, x, x]
     assert simplify([]) == []
+
+
+def test_bodies_are_rewritten_with_their_node() -> None:
+    loop = Op(
+        name="loop",
+        kind=Kind.REGION,
+        attrs=("body", "count"),
+        infer=lambda inputs, attrs: inputs[0].type,
+        dims=lambda node: sizes(node.inputs[0]),
+    )
+    body, _ = Graph.close([x], [T.log(1 + T.exp(x)) * 1, x])
+    node = make(loop, (y + 0,), Attrs({"body": body, "count": 3}), y.type)
+    log: list[Firing] = []
+    found = one(node, log=log)
+    assert found.inputs == (y,) and found.attrs["count"] == 3
+    assert [str(result.op) for result in found.attrs["body"].results] == ["softplus", "param"]
+    assert {f.rule.name for f in log} == {"add_zero", "mul_one", "softplus_intro"}
+    assert one(found) is found
 
 
 # -- rules that do not end ------------------------------------------------------------------------
