@@ -29,16 +29,20 @@ static inline long quotient(const long a, const long b) {
 /* Global size: at least n / WIDTH, rounded up. */
 /* frame map */
 kernel void NAME(PARAMS const long n) {
-    const long first = (long)get_global_id(0) * WIDTH;
 #if WIDTH > 1
+    const long first = (long)get_global_id(0) * WIDTH;
     if (first + WIDTH <= n) {
         const long i = first;
         VECTOR;
         return;
     }
-#endif
-    for (long i = first; i < min(first + WIDTH, n); ++i) {
+    for (long i = first; i < n; ++i) {
         SCALAR;
     }
+#else
+    const long i = get_global_id(0);
+    if (i >= n) return;
+    SCALAR;
+#endif
 }
 /* end frame */

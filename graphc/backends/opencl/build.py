@@ -10,13 +10,13 @@ from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenCLBackend
 from graphc.backends.opencl.device import Device, get_device
 from graphc.backends.opencl.programs import Programs
-from graphc.backends.opencl.routines import Routines
+from graphc.backends.opencl.routines import Routines, prepare
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names
 from graphc.errors import DeviceError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import Node, operand
-from graphc.lower.program import Host, Limits, Program
+from graphc.lower.program import Call, Host, Limits, Program
 
 MEMBERS = 300
 Build = Callable[[Program, "str | tuple[str, ...]"], Executable]
@@ -64,6 +64,9 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     host = HostFunction(program, backend, form, names=Names(_taken(program)))
     text, origin = host.emit()
     programs = Programs(device, backend.plans)
+    for step in program.steps:
+        if isinstance(step, Call):
+            prepare(device, step.node)
     namespace = dict(host.namespace)
     namespace.update({name: getattr(memory, name) for name in MEMORY})
     routines = Routines(device)

@@ -7,6 +7,7 @@ In a kernel that was written for one width they only stand in the way of the rea
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 
@@ -66,4 +67,15 @@ def resolve(text: str, width: int, group: int) -> str:
     found = re.sub(r"\bVEC\((\w+)\)", rf"\g<1>{width}" if width > 1 else r"\g<1>", found)
     if width == 1:
         found = found.replace(" + WIDTH - 1) / WIDTH", ")").replace(" * WIDTH", "")
-    return re.sub(r"\b(WIDTH|GROUP)\b", lambda name: str(known[name[1]]), found)
+    if group == 1:
+        found = found.replace("GROUP * ", "")
+    found = re.sub(r"\b(WIDTH|GROUP)\b", lambda name: str(known[name[1]]), found)
+    return re.sub(r"^kernel void .*", _wrapped, found, flags=re.M)
+
+
+def _wrapped(line: re.Match[str]) -> str:
+    """Return the head of a kernel on lines that are not too long; its parts are not torn."""
+    indent = " " * (line[0].index("(") + 1)
+    text = re.sub(r"(?<!,) ", "\0", line[0])
+    lines = textwrap.wrap(text, 100, subsequent_indent=indent, break_long_words=False)
+    return "\n".join(lines).replace("\0", " ")

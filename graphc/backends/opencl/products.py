@@ -294,6 +294,25 @@ def fill(
         kernel.launch((n[3], n[2], n[0] * n[1]))
 
 
+def prepare(device: Device, dtype: DTypeLike, what: str) -> None:
+    """Build kernels before they are needed.
+
+    Parameters
+    ----------
+    device : Device
+    dtype : dtype
+        Of the elements.
+    what : {'gemm', 'gemv', 'copy'}
+        Products of matrices; with a vector; copies and fills.
+    """
+    if what == "copy":
+        _make_kernel(device, _bits(dtype), "copy_4")
+    elif what == "gemm":
+        _make_kernel(device, np.dtype(dtype), _gemm_style(device, np.dtype(dtype), 1))
+    else:
+        _make_kernel(device, np.dtype(dtype), "gemv_rows")
+
+
 # -- which kernel, with which tiles -----------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from graphc.backends.opencl.arrays import DeviceArray
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel_files import read
 from graphc.backends.opencl.products import Matrix, Vector
+from graphc.ir.node import Node
 
 
 class ArrayView(NamedTuple):
@@ -93,6 +94,15 @@ class Routines:
         """Queue one value for all elements."""
         target = _view(target)
         products.fill(self.device, target.dtype, target.shape, target.as_view, value)
+
+
+def prepare(device: Device, node: Node) -> None:
+    """Build what the routine of a node will launch."""
+    if node.op.name != "dot":
+        products.prepare(device, node.type.dtype, "copy")
+    elif node.type.dtype != "bool":
+        matrices = all(child.type.ndim == 2 for child in node.inputs)
+        products.prepare(device, node.type.dtype, "gemm" if matrices else "gemv")
 
 
 def _view(array: Any) -> ArrayView:

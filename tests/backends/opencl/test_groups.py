@@ -51,8 +51,9 @@ def test_text_of_an_elementwise_kernel(device: Device) -> None:
     f = graphc.function([x, b, s], T.tanh(x + b) * s, backend="opencl")
     text = kernels_of(f)
     assert text[text.index("kernel") :] == (
-        "kernel void k1(global const double *x, global const double *b, "
-        "global double *t2_out, const long n0, const double s, const long n) {\n"
+        "kernel void k1(global const double *x, global const double *b, global double *t2_out, "
+        "const long n0,\n"
+        "               const double s, const long n) {\n"
         "    const long first = (long)get_global_id(0) * 4;\n"
         "    if (first + 4 <= n) {\n"
         "        const long i = first;\n"
@@ -74,7 +75,7 @@ def test_text_of_an_elementwise_kernel(device: Device) -> None:
         "        VSTORE(double, t2, t2_out + i);\n"
         "        return;\n"
         "    }\n"
-        "    for (long i = first; i < min(first + 4, n); ++i) {\n"
+        "    for (long i = first; i < n; ++i) {\n"
         "        long i_0 = quotient(i, n0);\n"
         "        long i_1 = i - i_0 * n0;\n"
         "        const double a0 = x[i];\n"
