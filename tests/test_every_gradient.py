@@ -33,7 +33,7 @@ FIRST, SECOND = 1e-8, 1e-6  # relative, of the largest slope
 def float_cases(name: str) -> list[Case]:
     """Return the cases of a row in float64, with the sizes that the checks of the row allow."""
     found = []
-    for one in cases(OPS[name], ["float64"], ["usual"]):
+    for one in cases(OPS[name], ["float64"], ["usual"], smooth=True):
         if any(place_is_float(node) for node in one.inputs):
             found.append(one)
     return found

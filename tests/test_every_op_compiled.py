@@ -16,7 +16,7 @@ from graphc.backends.opencl.device import get_device
 from graphc.errors import DeviceError, GraphcError
 from graphc.ir import dtypes
 from graphc.ir.node import DIM
-from graphc.ir.op import OPS
+from graphc.ir.op import OPS, Kind
 from graphc.ir.walk import toposort
 from harness import assert_close, evaluate
 from op_samples import SIZES, Case, cases, rows
@@ -86,8 +86,14 @@ def lacking_dtypes(backend: str) -> set[str]:
 
 
 def dtypes_in(case: Case) -> set[str]:
+    """Return the dtypes that something is computed in or from; views need no device."""
     sizes = [node for node in toposort([case.node]) if node.op is DIM]
-    return {node.type.dtype for node in toposort([case.node], stop=sizes)}
+    computed = [
+        node
+        for node in toposort([case.node], stop=sizes)
+        if node.op.kind not in (Kind.VIEW, Kind.SOURCE) and node.op.name != "fill"
+    ]
+    return {one.type.dtype for node in computed for one in (node, *node.inputs)}
 
 
 def failures(
@@ -177,6 +183,8 @@ def test_illegal_sizes_are_errors(backend: str) -> None:
         if not holds(one)
     ]
     assert {one.op.name for one in found} >= {"max", "min", "argmax", "softmax", "slice", "put"}
+    if backend == "opencl":  # the same host lines: one case a row will do
+        found = list({one.op: one for one in found}.values())
     accepted = []
     for one in found:
         f = graphc.function(one.inputs, one.node, backend=backend, on_unused_input="ignore")

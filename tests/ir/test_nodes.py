@@ -42,6 +42,7 @@ def test_equality_is_identity_and_nodes_are_keys() -> None:
 
 def test_unused_nodes_are_freed() -> None:
     x = T.dvector("x")
+    gc.collect()
     before = len(nodes._table)
     ref = weakref.ref(T.exp(T.sin(x) * x))
     gc.collect()
