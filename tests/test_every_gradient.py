@@ -1,7 +1,7 @@
 """Each row of the table of ops: first and second gradients against finite differences.
 
-The rows' own gradients are tested here, on graphs as written; what rewriting makes of them is
-compared in `test_random_programs`. Samples keep away from kinks, as `Op.domain` says.
+The rows' own gradients are compared on graphs as written; then what rewriting and the backends
+make of them with those. Samples keep away from kinks, as `Op.domain` says.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+import graphc
 import graphc.tensor as T
 from graphc.autodiff.reverse import gradients
+from graphc.gradient import grad
 from graphc.ir import dtypes
 from graphc.ir.node import Node, const
 from graphc.ir.op import OPS
@@ -30,13 +32,10 @@ NOT_BY_DIFFERENCES = {
 FIRST, SECOND = 1e-8, 1e-6  # relative, of the largest slope
 
 
-def float_cases(name: str) -> list[Case]:
-    """Return the cases of a row in float64, with the sizes that the checks of the row allow."""
-    found = []
-    for one in cases(OPS[name], ["float64"], ["usual"], smooth=True):
-        if any(place_is_float(node) for node in one.inputs):
-            found.append(one)
-    return found
+def float_cases(name: str, *, brief: bool = False) -> list[Case]:
+    """Return the cases of a row in float64."""
+    found = cases(OPS[name], ["float64"], ["usual"], smooth=True, brief=brief)
+    return [one for one in found if any(map(place_is_float, one.inputs))]
 
 
 def place_is_float(node: Node) -> bool:
@@ -129,6 +128,49 @@ def test_every_row_is_in_one_of_the_tests() -> None:
     assert not set(NOT_BY_DIFFERENCES) - set(ALL)
     assert len(SMOOTH) > 20
     assert {*SMOOTH, *DISCRETE, *NOT_BY_DIFFERENCES} == set(ALL)
+
+
+# -- rewritten and compiled -----------------------------------------------------------------------
+
+TOGETHER = 20  # cases in one function
+
+
+def seeded_cost(case: Case) -> Node:
+    given = dict(zip(case.inputs, case.arrays, strict=True))
+    return weighted(case.node, repr(case), evaluate(case.node, given)[0])
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_gradients_compiled(part: int, backend: str) -> None:
+    """``grad`` of a rewritten cost, through a backend, against the rows' gradients as written."""
+    brief = backend == "opencl"  # kernels take long to build
+    found = [one for name in SMOOTH[part::3] for one in float_cases(name, brief=brief)]
+    found = [one for one in found if place_is_float(one.node)]
+    assert found
+    for start in range(0, len(found), TOGETHER):
+        compare_compiled(found[start : start + TOGETHER], backend)
+
+
+def compare_compiled(some: Sequence[Case], backend: str) -> None:
+    given = {x: a for one in some for x, a in zip(one.inputs, one.arrays, strict=True)}
+    places = [[i for i, x in enumerate(one.inputs) if place_is_float(x)] for one in some]
+    wanted = [[one.inputs[i] for i in at] for one, at in zip(some, places, strict=True)]
+    costs = [seeded_cost(one) for one in some]
+    new = [
+        grad(cost, wrt, disconnected_inputs="ignore")
+        for cost, wrt in zip(costs, wanted, strict=True)
+    ]
+    f = graphc.function(
+        list(given), [g for one in new for g in one], backend=backend, on_unused_input="ignore"
+    )
+    values = iter(f(*given.values()))
+    for one, cost, at in zip(some, costs, places, strict=True):
+        for place, expected in zip(at, evaluate(slopes(cost, one, at), given), strict=True):
+            value = next(values)
+            where = f"{one} on {backend}: gradient by input {place}"
+            assert value.dtype == expected.dtype, where
+            scale = max(1.0, float(np.max(np.abs(expected), initial=0)))
+            np.testing.assert_allclose(value, expected, 1e-11, 1e-11 * scale, err_msg=where)
 
 
 # -- what the table says at kinks -----------------------------------------------------------------
