@@ -23,7 +23,8 @@ from graphc.errors import (
     ShapeError,
     message,
 )
-from graphc.ir.node import Node, operand
+from graphc.ir.node import CONST, Node, operand
+from graphc.ir.op import Kind
 from graphc.ir.shapes import Guard
 from graphc.ir.source import here
 from graphc.viz.report import explain
@@ -240,14 +241,17 @@ class CompiledFunction:
 def guard_failed(guard: Guard, left: int, right: int) -> GraphcError:
     """Return the error for sizes that turned out not to agree."""
     node = guard.node
-    operands = [operand(child) for child in node.inputs]
+    view = node.op.kind is Kind.VIEW  # its starts and sizes are in the message already
+    shown = node.inputs[:1] if view else node.inputs
+    operands = [operand(child) for child in shown if child.op is not CONST]
     if guard.relation == "==":
         what = f"{node.op.name}: sizes {left} and {right} differ"
         return ShapeError(message(what, operands, node.where, _broadcast_hint(left, right)))
     if guard.relation == ">":
         what = f"{node.op.name} over no elements has no value"
         return GraphcValueError(message(what, operands, node.where))
-    what = f"index {left} is out of range for an axis of size {right}"
+    index = left if left >= 0 else left - right  # as it was written: counted from the end
+    what = f"index {index} is out of range for an axis of size {right}"
     return GraphcIndexError(message(what, operands, node.where))
 
 

@@ -306,7 +306,7 @@ class HostFunction:
         return self.names[node]
 
 
-_GUARDS = {"==": "{0} != {1}", ">": "not {0} > {1}", "in": "not -{1} <= {0} < {1}"}
+_GUARDS = {"==": "{0} != {1}", ">": "not {0} > {1}", "in": "not 0 <= {0} < {1}"}
 
 
 def comment(text: str) -> str:

@@ -391,8 +391,10 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
     if inputs == node.inputs:
         return node
     new_type: Type = node.type
-    if any(a.type is not b.type for a, b in zip(inputs, node.inputs, strict=True)):
-        new_type = node.op.infer(inputs, node.attrs)
+    changed = [new for new, old in zip(inputs, node.inputs, strict=True) if new is not old]
+    kinds = zip(inputs, node.inputs, strict=True)
+    if any(new.op is CONST for new in changed) or any(a.type is not b.type for a, b in kinds):
+        new_type = node.op.infer(inputs, node.attrs)  # sizes may be known now
     return make(node.op, inputs, node.attrs, new_type, node.where)
 
 
