@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 import graphc
@@ -12,6 +13,10 @@ from graphc.config import SETTINGS
 from graphc.errors import DeviceError
 
 BACKENDS = ("numpy", "opencl")
+
+# The same examples in every run, however slow the machine: a failure is one of the change at hand.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
