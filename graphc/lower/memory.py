@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from graphc.ir.node import Node
@@ -41,6 +42,8 @@ def plan(program: Program) -> None:
                 _give_temp(program, step, node, dying, free)
         for node in (*dying, *(n for n in step.writes if n not in last_use)):
             _release(program, node, free)
+    values = Counter(buffer.id for buffer in program.buffers.values())
+    program.reused = frozenset(number for number, count in values.items() if count > 1)
 
 
 def _give(program: Program, node: Node, role: Role, shared: Node | None = None) -> Buffer:

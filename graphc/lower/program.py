@@ -8,7 +8,6 @@ of. So a view never costs a step, and whoever prints a step can still name the u
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -164,7 +163,11 @@ class Buffer:
 
 @dataclass(slots=True)
 class Program:
-    """A function, ready to be emitted."""
+    """A function, ready to be emitted.
+
+    ``buffers`` says where each stored array lies; ``reused`` are the numbers of the buffers that
+    hold several values, one after the other.
+    """
 
     name: str
     inputs: tuple[Node, ...]
@@ -176,6 +179,7 @@ class Program:
     limits: Limits
     stored: frozenset[Node]
     buffers: dict[Node, Buffer] = field(default_factory=dict)
+    reused: frozenset[int] = frozenset()
     _buffer_ids: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -191,12 +195,6 @@ class Program:
     def new_buffer_id(self) -> int:
         """Return a number no buffer of this program has."""
         return next(self._buffer_ids)
-
-    @property
-    def reused(self) -> set[int]:
-        """The numbers of the buffers that hold several values, one after the other."""
-        counts = Counter(buffer.id for buffer in self.buffers.values())
-        return {number for number, count in counts.items() if count > 1}
 
     def base(self, node: Node) -> Node:
         """Return the stored node that a node is a view of, or itself."""

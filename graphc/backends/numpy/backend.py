@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from graphc.backends.numpy import runtime
@@ -134,12 +135,13 @@ class NumpyBackend:
     def _scratch_for(self, host: HostFunction, kernel: Kernel, space: Space) -> list[str]:
         """Return the names of scratch arrays for the direct path, shared by all groups."""
         taken: list[str] = []
+        used: Counter[str] = Counter()
         for dtype in kernel.scratch:
             made = self._scratch.setdefault((space, dtype), [])
-            used = sum(name in made for name in taken)
-            if used == len(made):
+            if used[dtype] == len(made):
                 made.append(host.names.fresh("u"))
-            taken.append(made[used])
+            taken.append(made[used[dtype]])
+            used[dtype] += 1
         return taken
 
     def call(self, host: HostFunction, step: Call, place: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -154,16 +155,18 @@ def _statements(
 def _inner_products(group: Group) -> dict[Node, list[str]]:
     """Return the products of vectors that come in from outside and are only summed, at once."""
     found: dict[Node, list[str]] = {}
+    outside, kept = set(group.inputs), set(group.outputs)
+    uses = Counter(child for node in group.members for child in node.inputs)
     for node, user in itertools.pairwise(group.members):
         if (
             node.op.name in ("mul", "sqr")
             and node.type.dtype in ("float32", "float64")
-            and node not in group.outputs
-            and all(n.type.shape == (None,) and n in group.inputs for n in node.inputs)
+            and node not in kept
+            and all(n.type.shape == (None,) and n in outside for n in node.inputs)
             and user.op.name == "sum"
             and is_scalar(user)
             and user.inputs == (node,)
-            and not any(node in n.inputs for n in group.members if n is not user)
+            and uses[node] == 1
         ):
             found[node] = []
     return found
@@ -179,7 +182,7 @@ def _last_reads(group: Group) -> dict[Node, int]:
     return {child: i for i, node in enumerate(group.members) for child in node.inputs}
 
 
-def _may_lend(node: Node, program: Program, reused: set[int]) -> bool:
+def _may_lend(node: Node, program: Program, reused: frozenset[int]) -> bool:
     """Tell whether an output's array may hold other values before its own: not if it is read."""
     buffer = program.buffers.get(node)
     return buffer is not None and buffer.role is not Role.IN_PLACE and buffer.id not in reused

@@ -71,6 +71,8 @@ def inner(x: np.ndarray, y: np.ndarray, space: np.ndarray) -> Any:
 
 def down(start: int, length: int, step: int) -> slice:
     """Return the slice of ``length`` elements from ``start`` by a negative step."""
+    if not length:  # wherever it starts
+        return slice(0, 0)
     stop = start + step * length
     return slice(start, stop if stop >= 0 else None, step)
 
