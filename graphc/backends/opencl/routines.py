@@ -108,5 +108,8 @@ def prepare(device: Device, node: Node) -> None:
 def _view(array: Any) -> ArrayView:
     if isinstance(array, ArrayView):
         return array
-    strides = tuple(prod(array.shape[axis + 1 :]) for axis in range(len(array.shape)))
-    return ArrayView(array.buffer, array.shape, strides, 0, array.dtype)
+    shape = array.shape
+    if len(shape) == 2:
+        return ArrayView(array.buffer, shape, (shape[1], 1), 0, array.dtype)
+    strides = tuple([prod(shape[axis + 1 :]) for axis in range(len(shape))])
+    return ArrayView(array.buffer, shape, strides, 0, array.dtype)

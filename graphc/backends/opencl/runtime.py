@@ -33,6 +33,7 @@ REMEDIES = """\
 
 _module: ModuleType | None = None
 _process: int | None = None
+_forked = False
 
 
 def opencl() -> ModuleType:
@@ -60,7 +61,15 @@ def opencl() -> ModuleType:
             f"OpenCL needs pyopencl, which is not here ({error})\n{REMEDIES}"
         ) from error
     _module, _process = pyopencl, os.getpid()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_note_fork)
     return _module
+
+
+def _note_fork() -> None:
+    """Note in a child that it is one: cheaper than asking for the process at every launch."""
+    global _forked
+    _forked = True
 
 
 def check_process() -> None:
@@ -71,7 +80,7 @@ def check_process() -> None:
     DeviceError
         In a forked child.
     """
-    if _process is not None and _process != os.getpid():
+    if _forked:
         raise DeviceError(
             f"OpenCL was used in process {_process} before it forked into this one "
             f"({os.getpid()}); drivers do not survive a fork, and the call would hang\n"
