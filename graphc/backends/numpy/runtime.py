@@ -21,6 +21,8 @@ __all__ = [
     "TILE",
     "Pool",
     "Tiled",
+    "at_least",
+    "at_most",
     "choose",
     "convert",
     "down",
@@ -33,7 +35,7 @@ __all__ = [
 TILE = 131_072
 """Elements above which a group runs in tiles."""
 
-TILE_BYTES = 8 * TILE
+TILE_BYTES = 6 * TILE
 """Bytes of an array in a tile: large, as handing over the interpreter lock costs more than the work
 of a small tile (measured: docs/benchmarks.md)."""
 
@@ -42,6 +44,25 @@ def choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:
     """Write x where the condition holds and y elsewhere; ``out`` is neither x nor y."""
     np.copyto(out, y)
     np.copyto(out, x, where=condition)
+
+
+_LONG = 4096  # where NumPy's clip, which uses vector instructions, makes up for its longer call
+
+
+def at_least(x: np.ndarray, low: Any, out: np.ndarray) -> None:
+    """Write the larger of x and a number, NaN where x is."""
+    if out.size < _LONG:
+        np.maximum(x, low, out=out)
+    else:
+        x.clip(low, np.inf, out)
+
+
+def at_most(x: np.ndarray, high: Any, out: np.ndarray) -> None:
+    """Write the smaller of x and a number, NaN where x is."""
+    if out.size < _LONG:
+        np.minimum(x, high, out=out)
+    else:
+        x.clip(-np.inf, high, out)
 
 
 def convert(x: Any, out: np.ndarray) -> None:
