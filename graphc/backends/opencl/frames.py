@@ -70,12 +70,12 @@ def resolve(text: str, width: int, group: int) -> str:
     if group == 1:
         found = found.replace("GROUP * ", "")
     found = re.sub(r"\b(WIDTH|GROUP)\b", lambda name: str(known[name[1]]), found)
-    return re.sub(r"^kernel void .*", _wrapped, found, flags=re.M)
+    return re.sub(r"^kernel void [^{]*", _wrapped, found, flags=re.M)
 
 
 def _wrapped(line: re.Match[str]) -> str:
     """Return the head of a kernel on lines that are not too long; its parts are not torn."""
     indent = " " * (line[0].index("(") + 1)
-    text = re.sub(r"(?<!,) ", "\0", line[0])
+    text = re.sub(r"(?<!,) ", "\0", re.sub(r"\s+", " ", line[0]))
     lines = textwrap.wrap(text, 100, subsequent_indent=indent, break_long_words=False)
     return "\n".join(lines).replace("\0", " ")

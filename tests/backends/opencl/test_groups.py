@@ -36,58 +36,7 @@ def both(
     return found
 
 
-def kernels_of(f: Any) -> str:
-    """Return the device part of the source."""
-    return f.source[f.source.index("/*") :]  # type: ignore[no-any-return]
-
-
 # -- text ---------------------------------------------------------------------------------------
-
-
-def test_text_of_an_elementwise_kernel(device: Device) -> None:
-    if device.vector_width("float64") != 4:
-        pytest.skip("the text is that of a device with vectors of 4")
-    x, b, s = T.dmatrix("x"), T.dvector("b"), T.dscalar("s")
-    f = graphc.function([x, b, s], T.tanh(x + b) * s, backend="opencl")
-    text = kernels_of(f)
-    assert text[text.index("kernel") :] == (
-        "kernel void k1(global const double *x, global const double *b, global double *t2_out, "
-        "const long n0,\n"
-        "               const double s, const long n) {\n"
-        "    const long first = (long)get_global_id(0) * 4;\n"
-        "    if (first + 4 <= n) {\n"
-        "        const long i = first;\n"
-        "        long i_0 = quotient(i, n0);\n"
-        "        long i_1 = i - i_0 * n0;\n"
-        "        const bool in_row = i_1 + 4 <= n0;\n"
-        "        long at_1[4];\n"
-        "        for (int k = 0; k < 4; ++k) {\n"
-        "            at_1[k] = i_1;\n"
-        "            if (++i_1 == n0) { i_1 = 0; ++i_0; }\n"
-        "        }\n"
-        "        const double4 a0 = VLOAD(double, x + i);\n"
-        "        const double4 a1 = in_row ? VLOAD(double, b + at_1[0]) : "
-        "(double4)(b[at_1[0]], b[at_1[1]], b[at_1[2]], b[at_1[3]]);\n"
-        "        const double4 a2 = (double4)(s);\n"
-        "        const double4 t0 = a0 + a1;\n"
-        "        const double4 t1 = tanh(t0);\n"
-        "        const double4 t2 = t1 * a2;\n"
-        "        VSTORE(double, t2, t2_out + i);\n"
-        "        return;\n"
-        "    }\n"
-        "    for (long i = first; i < n; ++i) {\n"
-        "        long i_0 = quotient(i, n0);\n"
-        "        long i_1 = i - i_0 * n0;\n"
-        "        const double a0 = x[i];\n"
-        "        const double a1 = b[i_1];\n"
-        "        const double a2 = s;\n"
-        "        const double t0 = a0 + a1;\n"
-        "        const double t1 = tanh(t0);\n"
-        "        const double t2 = t1 * a2;\n"
-        "        t2_out[i] = t2;\n"
-        "    }\n"
-        "}\n"
-    )
 
 
 def test_text_of_the_host_function() -> None:
