@@ -213,11 +213,27 @@ class Device:
                 )
         return array
 
-    def copy_buffer(self, source: cl.Buffer, target: cl.Buffer, nbytes: int) -> None:
-        """Queue a copy of the first bytes of one buffer to another."""
+    def copy_buffer(
+        self,
+        source: cl.Buffer,
+        target: cl.Buffer,
+        nbytes: int,
+        *,
+        source_offset: int = 0,
+        target_offset: int = 0,
+    ) -> None:
+        """Queue a copy of bytes from one buffer to another."""
         check_process()
         if nbytes:
-            self._checked(opencl().enqueue_copy, self.queue, target, source, byte_count=nbytes)
+            self._checked(
+                opencl().enqueue_copy,
+                self.queue,
+                target,
+                source,
+                byte_count=nbytes,
+                src_offset=source_offset,
+                dst_offset=target_offset,
+            )
 
     def finish(self) -> None:
         """Wait until everything queued is done."""

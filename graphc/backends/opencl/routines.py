@@ -25,6 +25,16 @@ class ArrayView(NamedTuple):
     dtype: np.dtype[Any]
 
     @property
+    def in_order(self) -> bool:
+        """Whether the elements lie one after the other."""
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if size != 1 and stride != expected:
+                return False
+            expected *= size
+        return True
+
+    @property
     def as_view(self) -> products.View:
         """The same for copies."""
         return products.View(self.buffer, self.strides, self.offset)
@@ -83,6 +93,16 @@ class Routines:
     def copy_view(self, source: Any, target: Any) -> None:
         """Queue a copy; axes of size 1 in the source are repeated."""
         source, target = _view(source), _view(target)
+        if source.shape == target.shape and source.in_order and target.in_order:
+            size = target.dtype.itemsize
+            self.device.copy_buffer(
+                source.buffer,
+                target.buffer,
+                prod(target.shape) * size,
+                source_offset=source.offset * size,
+                target_offset=target.offset * size,
+            )
+            return
         strides = tuple(
             0 if have == 1 else stride
             for have, stride in zip(source.shape, source.strides, strict=True)
