@@ -16,6 +16,7 @@ import numpy as np
 from graphc.backends.numpy.runtime import QUIET, is_nested
 from graphc.compile.arguments import Argument, checker
 from graphc.errors import (
+    DeviceError,
     GraphcError,
     GraphcIndexError,
     GraphcTypeError,
@@ -107,6 +108,10 @@ class CompiledFunction:
             if self._quiet:
                 return QUIET.context.run(self._run, *args)
             return self._run(*args)
+        except DeviceError as error:
+            if self._nodes_at(error.__traceback__):
+                raise self._located(error) from error
+            raise
         except GraphcError:
             raise
         except Exception as error:
@@ -272,6 +277,8 @@ _WRAPPERS: tuple[tuple[type[Exception], type[GraphcError]], ...] = (
 
 
 def _wrapped(kind: type[Exception]) -> Callable[[str], Exception]:
+    if issubclass(kind, DeviceError):
+        return DeviceError
     for builtin, ours in _WRAPPERS:
         if issubclass(kind, builtin):
             return ours

@@ -15,6 +15,7 @@ from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.calls import COPY, ROUTINES
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.groups import KernelPlan, is_host_value, plan
+from graphc.backends.opencl.reduce import GPU_GROUP
 from graphc.backends.opencl.splitting import split
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Writer
@@ -90,9 +91,12 @@ class OpenCLBackend:
 
     def temporaries(self, host: HostFunction, buffers: Sequence[Buffer]) -> None:
         """Take arrays from the pool; they go back when the call ends."""
+        held: dict[int, list[Node]] = {}
+        for node, buffer in host.program.buffers.items():
+            held.setdefault(buffer.id, []).append(node)
         for buffer in buffers:
-            name = host.buffer_names[buffer.id]
-            host.body.line(f"{name} = empty({host.dims(buffer.shape)}, {named(buffer.dtype)})")
+            text = f"empty({host.dims(buffer.shape)}, {named(buffer.dtype)})"
+            host.body.line(f"{host.buffer_names[buffer.id]} = {text}", held[buffer.id])
 
     def allocate(self, host: HostFunction, buffer: Buffer) -> str:
         """Return the expression of a fresh array."""
@@ -115,7 +119,9 @@ class OpenCLBackend:
             self._launch(host, plan(f"{name}_{k}", part, host.program), place)
 
     def _fits(self, planned: KernelPlan) -> bool:
-        return planned.parameter_bytes <= self.device.limits.max_parameter_size
+        limits = self.device.limits
+        trees = 0 if self.device.info.kind == "cpu" else planned.tree_bytes * GPU_GROUP
+        return planned.parameter_bytes <= limits.max_parameter_size and trees <= limits.local_memory
 
     def _launch(self, host: HostFunction, planned: KernelPlan, place: int) -> None:
         group = planned.group

@@ -20,6 +20,7 @@ from graphc.backends.opencl.frames import fill_map
 from graphc.backends.opencl.names import KernelNames
 from graphc.backends.opencl.places import Loop, Strides, loop, same, term, total
 from graphc.emit.writer import places
+from graphc.errors import InternalError
 from graphc.ir import dtypes
 from graphc.ir.node import CONST, INPUT, SHARED, Node, number
 from graphc.ir.op import Kind
@@ -46,6 +47,7 @@ class Parameters:
     names: KernelNames
     arrays: list[Parameter] = field(default_factory=list)
     numbers: list[Parameter] = field(default_factory=list)
+    complete: bool = False
     _pointers: dict[Node, str] = field(default_factory=dict)
     _numbers: dict[Node, str] = field(default_factory=dict)
 
@@ -76,6 +78,8 @@ class Parameters:
 
     def _number(self, node: Node, dtype: str, prefix: str) -> str:
         if node not in self._numbers:
+            if self.complete:
+                raise InternalError(f"{node!r} is met only in the vectors of a kernel")
             name = self._numbers[node] = self.names.own(node.name, prefix)
             self.numbers.append(Parameter(f"const {c_name(dtype)} {name}", node, dtype))
         return self._numbers[node]
@@ -94,7 +98,7 @@ class Operand:
     array: int | None
 
 
-@dataclass
+@dataclass(eq=False)
 class KernelPlan:
     """All about a kernel but its vector width.
 
@@ -141,6 +145,14 @@ class KernelPlan:
         outs = sum(1 + ("opencl:index" in node.op.code) for node in self.folds)
         given = len(self.parameters.arrays) + len(self.parameters.numbers)
         return 8 * (given + outs + len(self.sizes) + 2)
+
+    @property
+    def tree_bytes(self) -> int:
+        """The bytes of local memory that each work-item of a tree takes."""
+        if self.frame != "rows":
+            return 0
+        sizes = [np.dtype(node.inputs[0].type.dtype).itemsize for node in self.folds]
+        return sum(sizes) + 8 * sum("opencl:index" in node.op.code for node in self.folds)
 
     def write(self, width: int) -> str:
         """Return the kernel for a vector width."""
@@ -221,6 +233,7 @@ def plan(name: str, group: Group, program: Program) -> KernelPlan:
     )
     made._values = values
     made.write(1)  # meets every parameter
+    parameters.complete = True
     return made
 
 

@@ -20,7 +20,19 @@ KEPT_CUTS = 64
 PLACE_BYTES = 8
 
 
-def launch_sizes(device: Device, items: int, group: int = 1) -> tuple[tuple[int], tuple[int]]:
+def largest_group(device: Device, kernel: Kernel) -> int:
+    """Return the work-group a kernel without a tree gets on a device that is not a CPU.
+
+    A kernel that needs many registers may not run in groups as large as the device has them.
+    """
+    if device.info.kind == "cpu":
+        return 1
+    return min(GPU_GROUP, device.limits.work_group_size, kernel.work_group_size)
+
+
+def launch_sizes(
+    device: Device, items: int, group: int, largest: int
+) -> tuple[tuple[int], tuple[int]]:
     """Return global and local size for so many work-items, or trees of ``group`` of them.
 
     The size of a work-group is never left to the driver: PoCL would compile the kernel anew for
@@ -29,10 +41,8 @@ def launch_sizes(device: Device, items: int, group: int = 1) -> tuple[tuple[int]
     if group > 1:
         return (items * group,), (group,)
     if device.info.kind == "cpu":
-        local = cpu_group(items, device.limits.compute_units)
-    else:
-        local = min(GPU_GROUP, device.limits.work_group_size)
-    return (round_up(items, local),), (local,)
+        largest = cpu_group(items, device.limits.compute_units)
+    return (round_up(items, largest),), (largest,)
 
 
 class MapLaunch:
@@ -43,6 +53,7 @@ class MapLaunch:
         self._arrays = arrays
         self._width = width
         self._device = device
+        self._largest = largest_group(device, kernel)
         self._lock = threading.Lock()
 
     def __call__(self, n: int, *arguments: Any) -> None:
@@ -51,7 +62,7 @@ class MapLaunch:
             return
         count = self._arrays
         buffers = [array.buffer for array in arguments[:count]]
-        sizes = launch_sizes(self._device, -(-n // self._width))
+        sizes = launch_sizes(self._device, -(-n // self._width), 1, self._largest)
         with self._lock:
             self._kernel.run((*buffers, *arguments[count:], n), *sizes)
 
@@ -97,6 +108,7 @@ class FoldLaunch:
         self._width = width
         self._group = group
         self._folds = tuple(folds)
+        self._largest = min(largest_group(device, first), largest_group(device, second))
         self._lock = threading.Lock()
         self._cuts: dict[tuple[int, ...], tuple[int, int]] = {}
 
@@ -118,13 +130,13 @@ class FoldLaunch:
         with self._lock:
             self._first.run(
                 (*buffers, *numbers, *outs, *sizes, splits, chunk),
-                *launch_sizes(self._device, items, self._group),
+                *launch_sizes(self._device, items, self._group, self._largest),
             )
             if splits > 1:
                 own = (1, splits, count) if len(sizes) == 3 else (count, splits)
                 self._second.run(
                     (*outs, *finals, *own, 1, splits),
-                    *launch_sizes(self._device, count, self._group),
+                    *launch_sizes(self._device, count, self._group, self._largest),
                 )
         for buffer in lent:
             self._device.free(buffer)

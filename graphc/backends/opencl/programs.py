@@ -27,7 +27,7 @@ UNKNOWN_LENGTH = 64
 LONG = 1 << 20
 
 
-@dataclass
+@dataclass(eq=False)
 class _Unit:
     """Kernels that are built together: a vector width at most, and the width of trees."""
 
@@ -97,34 +97,43 @@ class Programs:
         return split_rows(self.device.info, 1, LONG if whole else UNKNOWN_LENGTH).group
 
     def _build(self, unit: _Unit) -> None:
-        if unit.width == 1:
-            unit.source = _source(unit, 1)
-            self.device.build(unit.source)
+        if unit.width > 1:
+            unit.source, unit.width = self.device.build_widest(
+                lambda width: _source(unit, width), unit.dtype
+            )
             return
-        unit.source, unit.width = self.device.build_widest(
-            lambda width: _source(unit, width), unit.dtype
-        )
+        unit.source = _source(unit, 1)
+        while unit.group > 1:  # a kernel may take fewer work-items than the device
+            trees = [k for plan in unit.plans if plan.frame == "rows" for k in self._kernels(plan)]
+            if unit.group <= min(kernel.work_group_size for kernel in trees):
+                return
+            unit.group //= 2
+            unit.source = _source(unit, 1)
+        self.device.build(unit.source)
+
+    def _kernels(self, plan: KernelPlan) -> list[Kernel]:
+        """Return the kernel of a plan, and that of the second stage if it folds."""
+        source = self._unit_of(plan).source
+        given = [None] * len(plan.parameters.arrays)
+        given += [_number(p.dtype) for p in plan.parameters.numbers]
+        if plan.frame == "map":
+            return [self.device.kernel(source, plan.name, [*given, np.int64])]
+        outs = [None] * len(reduce.outputs(plan.fold_texts()))
+        sizes = [np.int64] * (len(plan.sizes) + 2)
+        return [
+            self.device.kernel(source, plan.name, [*given, *outs, *sizes]),
+            self.device.kernel(source, f"{plan.name}_parts", [*outs, *outs, *sizes]),
+        ]
 
     def _launch(self, plan: KernelPlan, unit: _Unit) -> MapLaunch | FoldLaunch:
         width = unit.width if plan.may_vectorise else 1
-        parameters = plan.parameters
-        given = [None] * len(parameters.arrays) + [_number(p.dtype) for p in parameters.numbers]
-        arrays = len(parameters.arrays)
+        arrays = len(plan.parameters.arrays)
+        kernels = self._kernels(plan)
         if plan.frame == "map":
-            return MapLaunch(
-                self.device, self._kernel(unit, plan.name, [*given, np.int64]), arrays, width
-            )
-        folds = plan.fold_texts()
-        outs = [None] * len(reduce.outputs(folds))
-        sizes = [np.int64] * (len(plan.sizes) + 2)
-        first = self._kernel(unit, plan.name, [*given, *outs, *sizes])
-        second = self._kernel(unit, f"{plan.name}_parts", [*outs, *outs, *sizes])
-        results = [FoldResult(_bytes(fold), fold.is_arg) for fold in folds]
+            return MapLaunch(self.device, kernels[0], arrays, width)
+        results = [FoldResult(_bytes(fold), fold.is_arg) for fold in plan.fold_texts()]
         group = unit.group if plan.frame == "rows" else 1
-        return FoldLaunch(self.device, first, second, arrays, width, group, results)
-
-    def _kernel(self, unit: _Unit, name: str, scalars: Sequence[Any]) -> Kernel:
-        return self.device.kernel(unit.source, name, scalars)
+        return FoldLaunch(self.device, kernels[0], kernels[1], arrays, width, group, results)
 
 
 def _number(dtype: str | None) -> Any:

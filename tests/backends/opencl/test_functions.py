@@ -352,3 +352,15 @@ def test_arrays_say_where_they_are(device: Device) -> None:
     array = Memory(device).send(np.zeros((2, 3), "float32"))
     assert isinstance(array, DeviceArray)
     assert repr(array) == f"<float32[2, 3] on {device.info.name}>"
+
+
+def test_a_failure_of_the_device_names_the_line(
+    as_gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = T.dvector("x")
+    monkeypatch.setattr(build_module, "get_device", lambda name=None: as_gpu)
+    monkeypatch.setattr(as_gpu, "limits", dataclasses.replace(as_gpu.limits, max_allocation=10**6))
+    f = graphc.function([x], T.outer(x, x), backend="opencl")
+    with pytest.raises(DeviceError, match=r"do not fit on (.|\n)*test_functions.py"):
+        f(np.ones(1000))
+    assert f(np.ones(10)).shape == (10, 10)
