@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -364,3 +366,32 @@ def test_a_failure_of_the_device_names_the_line(
     with pytest.raises(DeviceError, match=r"do not fit on (.|\n)*test_functions.py"):
         f(np.ones(1000))
     assert f(np.ones(10)).shape == (10, 10)
+
+
+FORKED = """
+import os, signal
+import numpy as np
+import graphc, graphc.tensor as T
+from graphc.errors import DeviceError
+x, w = T.dvector("x"), graphc.shared(np.ones(3), "w")
+f = graphc.function([x], x * w, updates=[(w, w + 1)], backend="opencl")
+value = np.ones(3)
+f(value)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)  # ends a child that hangs
+    for attempt in (lambda: f(value), w.get_value):
+        try:
+            attempt()
+        except DeviceError as error:
+            print("spawn" in str(error), flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1], f(value), w.get_value())
+"""
+
+
+def test_a_function_in_a_forked_process_is_an_error_there() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True\nTrue\n0 [2. 2. 2.] [3. 3. 3.]\n"
