@@ -190,6 +190,26 @@ class HostFunction:
         self.namespace[name] = value
         return name
 
+    def check(self, node: Node, dtype: str) -> None:
+        """Write the line that checks an argument, where it is not plainly right already.
+
+        ``dtype`` is the name the text knows the dtype by.
+        """
+        name, kind = self.names[node], node.type
+        tests = []
+        if kind.ndim:
+            tests = [f"type({name}) is not ndarray", f"{name}.dtype is not {dtype}"]
+            tests.append(f"{name}.ndim != {kind.ndim}")
+            tests += [
+                f"{name}.shape[{axis}] != {size}"
+                for axis, size in enumerate(kind.shape)
+                if size is not None
+            ]
+        elif kind.dtype == "float64":
+            tests = [f"type({name}) is not float"]
+        check = f"{name} = check_{name}({name})"
+        self.body.line(f"if {' or '.join(tests)}: {check}" if tests else check)
+
     def heading(self, step: Launch | Call, place: int, what: str) -> None:
         """Write the comment above a step."""
         origin = places(step.nodes)

@@ -38,21 +38,7 @@ class NumpyBackend:
 
     def argument(self, host: HostFunction, node: Node) -> None:
         """Check an argument; the common case costs three comparisons."""
-        name = host.names[node]
-        kind = node.type
-        check = f"check_{name}"
-        if is_scalar(node):
-            if kind.dtype == "float64":
-                host.body.line(f"if type({name}) is not float: {name} = {check}({name})")
-            else:
-                host.body.line(f"{name} = {check}({name})")
-            return
-        test = f"type({name}) is not ndarray or {name}.dtype is not {kind.dtype}"
-        test += f" or {name}.ndim != {kind.ndim}"
-        for axis, size in enumerate(kind.shape):
-            if size is not None:
-                test += f" or {name}.shape[{axis}] != {size}"
-        host.body.line(f"if {test}: {name} = {check}({name})")
+        host.check(node, node.type.dtype)
 
     def shared(self, host: HostFunction, node: Node) -> None:
         """Take the array of a shared variable."""

@@ -68,18 +68,7 @@ class OpenCLBackend:
 
     def argument(self, host: HostFunction, node: Node) -> None:
         """Check an argument; it goes to the device when a step needs it."""
-        name = host.names[node]
-        kind = node.type
-        if is_scalar(node):
-            test = f"type({name}) is not float" if kind.dtype == "float64" else ""
-        else:
-            test = f"type({name}) is not ndarray or {name}.dtype is not {named(kind.dtype)}"
-            test += f" or {name}.ndim != {kind.ndim}"
-            for axis, size in enumerate(kind.shape):
-                if size is not None:
-                    test += f" or {name}.shape[{axis}] != {size}"
-        check = f"{name} = check_{name}({name})"
-        host.body.line(f"if {test}: {check}" if test else check)
+        host.check(node, named(node.type.dtype))
 
     def shared(self, host: HostFunction, node: Node) -> None:
         """Take the value of a shared variable on this device."""
