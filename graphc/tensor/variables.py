@@ -265,7 +265,7 @@ def _several(declare: Callable[..., Any], kind: str) -> Several:
         return [declare(name, **options) for name in _names(names, kind)]
 
     declare_several.__name__ = declare_several.__qualname__ = kind
-    examples = f"``{kind}('a b')``, ``{kind}('a', 'b')`` or, without names, ``{kind}(2)``"
+    examples = f"``{kind}('a', 'b')``, ``{kind}('a b')``, ``{kind}('ab')`` or ``{kind}(2)``"
     declare_several.__doc__ = f"Declare several: {examples}."
     return declare_several
 
@@ -275,6 +275,8 @@ def _names(names: tuple[Any, ...], kind: str) -> list[str | None]:
         return [None] * names[0]
     if len(names) == 1 and isinstance(names[0], (list, tuple)):
         names = tuple(names[0])
+    if len(names) == 1 and isinstance(names[0], str) and len(names[0].split()) == 1:
+        names = tuple(names[0])  # one name a letter, as in Theano
     found: list[str | None] = []
     for name in names:
         if name is not None and not isinstance(name, str):

@@ -98,3 +98,9 @@ def test_types_survive_pickling() -> None:
 def test_what_later_layers_add_is_missing_without_them() -> None:
     with pytest.raises(AttributeError, match=r"graphc\.tensor has no 'nonsense'"):
         T.nonsense  # noqa: B018
+
+
+def test_one_word_is_a_variable_for_each_letter() -> None:
+    assert [node.name for node in T.dmatrices("xyz")] == ["x", "y", "z"]
+    assert [node.name for node in T.dmatrices("xyz w")] == ["xyz", "w"]
+    assert [node.name for node in T.dvectors("x")] == ["x"]
