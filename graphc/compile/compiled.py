@@ -6,6 +6,7 @@ import itertools
 import linecache
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,16 @@ from graphc.viz.report import explain
 from graphc.viz.show import dot_of_program, dot_of_written, notebook, write
 
 _numbers = itertools.count(1)
+_gone: deque[str] = deque()
+"""Files of functions that are no more. Forgotten when the next one is made, not when the garbage
+collector runs: that may be while ``linecache`` walks over its entries."""
+
+
+def _show(filename: str, text: str) -> None:
+    """Let tracebacks and debuggers show generated text."""
+    while _gone:
+        linecache.cache.pop(_gone.popleft(), None)
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
 
 
 class CompiledFunction:
@@ -72,9 +83,8 @@ class CompiledFunction:
         run = executable.bind(filename, self._bindings(executable))
         self._run = run
         self._filename = filename
-        text = executable.host_source
-        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        weakref.finalize(self, linecache.cache.pop, filename, None)
+        _show(filename, executable.host_source)
+        weakref.finalize(self, _gone.append, filename)
 
     def _bindings(self, executable: Any) -> dict[str, Any]:
         """Return what the text refers to: checks of arguments, shared variables, guards."""

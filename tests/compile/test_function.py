@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import linecache
 import threading
 import warnings
 
@@ -294,3 +296,14 @@ def test_a_size_that_the_call_itself_computes_is_refused(backend: str) -> None:
     for wanted in (y[T.argmax(x)] * 2, T.arange(T.cast(x.max(), "int64")) * 2):
         with pytest.raises(errors.NotSupportedError, match="depends on a value that the same call"):
             graphc.function([x, y], wanted, backend=backend, on_unused_input="ignore")
+
+
+def test_the_text_of_a_function_that_is_gone_is_forgotten_later() -> None:
+    x = T.dscalar("x")
+    f = graphc.function([x], x + 1)
+    (filename,) = [name for name in linecache.cache if name == f._filename]
+    del f
+    gc.collect()
+    assert filename in linecache.cache  # somebody may be walking over the entries now
+    graphc.function([x], x + 2)
+    assert filename not in linecache.cache
