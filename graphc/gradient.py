@@ -27,9 +27,10 @@ from graphc.errors import (
 from graphc.ir import dtypes
 from graphc.ir.node import Node, as_node, const, input_node, operand
 from graphc.ir.op import Kind, Undefined
+from graphc.ir.replace import substitute
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE, TensorType
-from graphc.ir.walk import leaves, substitute, toposort
+from graphc.ir.walk import leaves, toposort
 from graphc.ops.elementwise import cast
 from graphc.ops.movement import fill
 from graphc.ops.reduce import sum as sum_over

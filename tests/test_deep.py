@@ -23,9 +23,10 @@ from graphc.gradient import grad
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.printer import assignments, label, pp, tree
+from graphc.ir.replace import substitute
 from graphc.ir.shapes import Sizes, sizes
 from graphc.ir.verify import verify
-from graphc.ir.walk import substitute, toposort
+from graphc.ir.walk import toposort
 from graphc.rewrite.pipeline import simplify
 from harness import evaluate
 

@@ -27,9 +27,10 @@ from graphc.errors import (
 )
 from graphc.ir import dtypes
 from graphc.ir.node import INPUT, SHARED, Node, as_node, input_node, operand
+from graphc.ir.replace import substitute
 from graphc.ir.shapes import Sizes
 from graphc.ir.source import here
-from graphc.ir.walk import substitute, toposort
+from graphc.ir.walk import toposort
 from graphc.lower.build import lower
 from graphc.lower.program import Limits
 from graphc.ops.elementwise import cast

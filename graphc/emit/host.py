@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from graphc.emit import scalars
 from graphc.emit.writer import Names, Writer, places
 from graphc.errors import NotSupportedError, message
-from graphc.ir.node import DIM, Node, dim, number, operand
+from graphc.ir.node import CONST, DIM, Node, dim, number, operand
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim
+from graphc.ir.walk import toposort
 from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Space, is_scalar
 
 
@@ -69,6 +70,8 @@ class HostFunction:
         What the text refers to besides its own definitions.
     kernels : Writer
         Definitions that come before the function.
+    whole : dict
+        Size nodes to the names of Python integers.
     prologue, body : Writer
         The function: up to the guards, and from the first step on.
     on_device : set of Node
@@ -85,6 +88,7 @@ class HostFunction:
     prologue: Writer = field(default_factory=Writer)
     body: Writer = field(default_factory=Writer)
     buffer_names: dict[int, str] = field(default_factory=dict)
+    whole: dict[Node, str] = field(default_factory=dict)
     on_device: set[Node] = field(default_factory=set)
     _read_back: dict[Node, str] = field(default_factory=dict)
     _made: set[Node] = field(default_factory=set)
@@ -217,7 +221,17 @@ class HostFunction:
 
     def dim(self, size: Dim) -> str:
         """Return a size as text: a number or a name."""
-        return str(size) if isinstance(size, int) else self.scalar(size)
+        if isinstance(size, int):
+            return str(size)
+        if size in self.whole:
+            return self.whole[size]
+        text = self.scalar(size)
+        if not _is_of_sizes(size):  # an argument has its say in it, as a NumPy integer
+            name = self.names.fresh("n")
+            self.body.line(f"{name} = int({text})", [size])
+            text = name
+        self.whole[size] = text
+        return text
 
     def dims(self, space: Space) -> str:
         """Return sizes as the text of a tuple."""
@@ -327,6 +341,12 @@ class HostFunction:
 
 
 _GUARDS = {"==": "{0} != {1}", ">": "not {0} > {1}", "in": "not 0 <= {0} < {1}"}
+
+
+def _is_of_sizes(size: Node) -> bool:
+    """Tell whether a size comes from sizes alone, which are Python integers."""
+    dims = {node for node in toposort([size]) if node.op is DIM}
+    return all(node.inputs or node.op is CONST or node in dims for node in toposort([size], dims))
 
 
 def comment(text: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from graphc.errors import InternalError
 from graphc.ir.node import CONST, PARAM, Node, input_node, make, param
 from graphc.ir.op import OPS, Kind
+from graphc.ir.replace import substitute
 from graphc.ir.types import LANGUAGE
-from graphc.ir.walk import substitute, toposort
+from graphc.ir.walk import toposort
 
 
 @dataclass(frozen=True, slots=True)

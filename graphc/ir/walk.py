@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from graphc.ir.node import Node, rebuild
+from graphc.ir.node import Node
 
 _NOTHING: frozenset[Node] = frozenset()
 
@@ -84,11 +84,6 @@ def depends_on(order: Iterable[Node], targets: Collection[Node]) -> set[Node]:
 def leaves(results: Iterable[Node]) -> Iterator[Node]:
     """Yield the nodes without inputs, in order."""
     return (node for node in toposort(results) if not node.inputs)
-
-
-def substitute(results: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
-    """Return ``results`` with nodes replaced, all at once; replacements are not entered."""
-    return transform(results, lambda node, inputs: rebuild(node, inputs), replace)
 
 
 def transform(

@@ -9,8 +9,8 @@ from functools import cache
 from graphc.config import config
 from graphc.errors import GraphcValueError
 from graphc.ir.node import Node, input_node
+from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
-from graphc.ir.walk import substitute
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Index, Phase, Sweep
 from graphc.rewrite.rule import Rule

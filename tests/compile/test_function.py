@@ -117,6 +117,19 @@ def test_givens_take_slices_of_shared_data(backend: str) -> None:
     assert f(2).tolist() == [8.0 + 10.0, 9.0 + 11.0]
 
 
+def test_sizes_follow_what_is_given(backend: str) -> None:
+    data = graphc.shared(np.arange(12.0).reshape(6, 2), "data")
+    x, y, i = T.dmatrix("x"), T.dvector("y"), T.lscalar("i")
+    cost = ((x - x.mean(axis=0)) ** 2).mean() + (T.ones_like(x).sum(axis=1) * y).mean()
+    gradient = T.grad(cost, x)
+    part = data[i * 3 : (i + 1) * 3]
+    f = graphc.function([i], [cost, gradient], givens={x: part, y: part[:, 0]}, backend=backend)
+    value = np.arange(12.0).reshape(6, 2)[3:]
+    got, slope = f(1)
+    np.testing.assert_allclose(got, value.var(axis=0).mean() + 2 * value[:, 0].mean())
+    np.testing.assert_allclose(slope, 2 * (value - value.mean(axis=0)) / 6, atol=1e-12)
+
+
 def test_keyword_calls_and_defaults(backend: str) -> None:
     x, y = T.dscalars("x", "y")
     rate = graphc.shared(2.0, "rate")

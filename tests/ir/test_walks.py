@@ -11,9 +11,10 @@ import graphc.tensor as T
 from graphc.errors import InternalError
 from graphc.ir.graph import Graph, check_closed, flatten, unflatten
 from graphc.ir.node import INPUT, param
+from graphc.ir.replace import substitute
 from graphc.ir.types import TensorType
 from graphc.ir.verify import verify
-from graphc.ir.walk import depends_on, leaves, substitute, toposort, transform, users
+from graphc.ir.walk import depends_on, leaves, toposort, transform, users
 from harness import evaluate
 
 x, y, z = T.dvectors("x y z")
