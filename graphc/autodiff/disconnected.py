@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphc.autodiff.cuts import trace
-from graphc.errors import DisconnectedInputError, GraphcValueError, GraphcWarning, message
+from graphc.errors import DisconnectedInputError, GraphcValueError, message
 from graphc.ir.node import INPUT, SHARED, Node, const, operand
 from graphc.ir.shapes import sizes
-from graphc.ir.source import here
+from graphc.ir.source import here, warn
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import leaves
 from graphc.ops.movement import expand
@@ -74,8 +73,8 @@ class Disconnection:
         text = message(what, map(operand, shown), place, hint)
         if self.action == "raise":
             raise DisconnectedInputError(text)
-        if self.action == "warn" and place is not None:
-            warnings.warn_explicit(text, GraphcWarning, place.filename, place.line)
+        if self.action == "warn":
+            warn(text)
         if self.value == "zero":
             return zeros(like)
         return None if self.value == "none" else Disconnected(like)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -19,7 +18,6 @@ from graphc.errors import (
     DTypeError,
     GraphcTypeError,
     GraphcValueError,
-    GraphcWarning,
     MissingInputError,
     ShapeError,
     UnusedInputError,
@@ -29,7 +27,7 @@ from graphc.ir import dtypes
 from graphc.ir.node import INPUT, SHARED, Node, as_node, input_node, operand
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import Sizes
-from graphc.ir.source import here
+from graphc.ir.source import here, warn
 from graphc.ir.walk import toposort
 from graphc.lower.build import lower
 from graphc.lower.program import Limits
@@ -281,7 +279,7 @@ def _check_leaves(
         )
         if on_unused == "raise":
             raise UnusedInputError(text)
-        warnings.warn(text, GraphcWarning, stacklevel=3)
+        warn(text)
 
 
 # -- outputs, updates, givens ---------------------------------------------------------------------

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import linecache
 import sys
+import warnings
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
+
+from graphc.errors import GraphcWarning
 
 _PACKAGE = str(Path(__file__).parent.parent) + "/"
 _EXAMPLES = _PACKAGE + "_examples/"  # tutorials shipped in the wheel speak as a user does
@@ -44,6 +47,12 @@ def here() -> Location | None:
             return Location(code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def warn(text: str) -> None:
+    """Give a warning that Python shows, and filters, as one of the user's line."""
+    place = here() or Location("graphc", 0)
+    warnings.warn_explicit(text, GraphcWarning, place.filename, place.line)
 
 
 def _is_inside(filename: str) -> bool:

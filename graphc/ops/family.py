@@ -7,17 +7,16 @@ the rank of the result or rank 0. A static size of 1 broadcasts.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from graphc.config import config
-from graphc.errors import DTypeError, GraphcWarning, ShapeError, message
+from graphc.errors import DTypeError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, as_node, const, operand
 from graphc.ir.op import OPS, REALS, Domain, Kind, Op, Trait, Vjp, register
 from graphc.ir.shapes import Dim, sizes
-from graphc.ir.source import here
+from graphc.ir.source import here, warn
 from graphc.ir.types import Attrs, Shape, TensorType
 
 Builder = Callable[..., Any]
@@ -209,7 +208,7 @@ def _watch_float64(
     )
     if config.warn_float64 == "raise":
         raise DTypeError(text)
-    warnings.warn(text, GraphcWarning, stacklevel=2)
+    warn(text)
 
 
 def same_rank(nodes: list[Node]) -> tuple[Node, ...]:

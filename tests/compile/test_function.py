@@ -320,3 +320,14 @@ def test_the_text_of_a_function_that_is_gone_is_forgotten_later() -> None:
     assert filename in linecache.cache  # somebody may be walking over the entries now
     graphc.function([x], x + 2)
     assert filename not in linecache.cache
+
+
+def test_warnings_are_of_the_users_line() -> None:
+    x, y = T.dscalars("x", "y")
+    with pytest.warns(graphc.GraphcWarning, match="y : float64") as found:
+        graphc.function([x, y], x + 1, on_unused_input="warn")
+    assert found[0].filename == __file__
+    graphc.config.warn_float64 = "warn"
+    with pytest.warns(graphc.GraphcWarning, match="is float64") as found:
+        T.fvector("v") + T.lvector("i")
+    assert found[0].filename == __file__
