@@ -229,8 +229,8 @@ f = graphc.function([], updates=[(n, T.sum(n))])
         "ShapeError",
         """
 the update has 0 axes, not 1
-    n                 : float64[?]   from train.py:1
-    sum(n, axes=(0,)) : float64      from train.py:2
+    n      : float64[?]   from train.py:1
+    sum(n) : float64      from train.py:2
   train.py:2
     f = graphc.function([], updates=[(n, T.sum(n))])
 """,

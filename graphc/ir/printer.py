@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
+from graphc.ir.notation import shuffle_text, slice_text
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import toposort
 
@@ -44,6 +45,10 @@ def _formula(node: Node, names: Mapping[Node, str], depth: int) -> tuple[str, in
 def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
     """Return the text of one application, given text and precedence of each input."""
     op = node.op
+    behind = _behind(node)
+    if behind is not None:
+        text, precedence = parts[0]
+        return (text if precedence == 100 else f"({text})") + behind
     if op.formula:
         own = op.precedence
         loose = 1 if "**" in op.formula else 0  # the operand that needs no brackets at a tie
@@ -54,8 +59,25 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
             texts.append(f"({text})" if tight and own < 100 else text)
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]
-    inside += [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
-    return f"{op.name}({', '.join(inside)})"
+    inside += _axes(node) or [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
+    return f"{op.name}({', '.join(filter(None, inside))})"
+
+
+def _behind(node: Node) -> str | None:
+    """Return what stands behind the operand of a view that NumPy writes so."""
+    if node.op.name == "slice":
+        return slice_text(node, lambda size: str(size) if isinstance(size, int) else pp(size, 2))
+    return shuffle_text(node) if node.op.name == "dimshuffle" else None
+
+
+def _axes(node: Node) -> list[str]:
+    """Return the axes of a reduction as NumPy's keyword; an empty text for all of them."""
+    axes = node.attrs.get("axes")
+    if axes is None or tuple(node.attrs) != ("axes",):
+        return []
+    if len(axes) == node.inputs[0].type.ndim:
+        return [""]
+    return [f"axis={axes[0] if len(axes) == 1 else _attr(axes)}"]
 
 
 def _attr(value: Any) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from graphc.ir.node import Node
+from graphc.ir.notation import shuffle_text, slice_text
 from graphc.ir.shapes import Dim, as_dim
-from graphc.viz.slices import slice_text
 
 MISSING = "…"
 LONGEST = 28
@@ -37,20 +37,15 @@ def _after(text: str, what: str, word: str) -> str:
 
 def _dimshuffle(node: Node, texts: list[str], sizes: Sizes) -> str:
     pattern: tuple[int, ...] = node.attrs["pattern"]
-    rank = node.inputs[0].type.ndim
-    kept = [axis for axis in pattern if axis >= 0]
-    dropped = [axis for axis in range(rank) if axis not in kept]
-    if kept == sorted(kept) and not dropped:
-        index = "[" + ", ".join(":" if axis >= 0 else "None" for axis in pattern) + "]"
-        return _after(texts[0], index, index)
-    if kept == sorted(kept) and len(kept) == len(pattern):
-        word = f"drop {'axis' if len(dropped) == 1 else 'axes'} {', '.join(map(str, dropped))}"
-        index = ", ".join("0" if axis in dropped else ":" for axis in range(rank))
-        return _after(texts[0], f"[{index}]", word)
-    if pattern == tuple(range(rank))[::-1]:
-        return _after(texts[0], ".T", "transpose")
-    order = ", ".join("new" if axis < 0 else str(axis) for axis in pattern)
-    return f"{'' if texts[0] == MISSING else texts[0] + ' with '}axes {order}"
+    text = shuffle_text(node)
+    if text is None:
+        order = ", ".join("new" if axis < 0 else str(axis) for axis in pattern)
+        return f"{'' if texts[0] == MISSING else texts[0] + ' with '}axes {order}"
+    dropped = sorted(set(range(node.inputs[0].type.ndim)) - set(pattern))
+    if not dropped:
+        return _after(texts[0], text, "transpose" if text == ".T" else text)
+    word = f"drop {'axis' if len(dropped) == 1 else 'axes'} {', '.join(map(str, dropped))}"
+    return _after(texts[0], text, word)
 
 
 def _expand(node: Node, texts: list[str], sizes: Sizes) -> str:

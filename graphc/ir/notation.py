@@ -1,4 +1,4 @@
-"""Slices as people write them: ``[1:]``, ``[::-1]``, ``[-1]``, from starts, sizes and steps.
+"""Views as people write them: ``x[1:]``, ``x[::-1]``, ``x[:, None]``, ``x.T``.
 
 In the graph a slice is a start and a number of elements for each axis, both formulas that have been
 cut to the axis and perhaps rewritten. They are read here as sums of terms, in which the cuts are
@@ -14,6 +14,25 @@ from graphc.ir.node import Node, number
 from graphc.ir.shapes import Dim, as_dim, sizes
 
 Sum = dict[Node | None, int]  # factor of each term; None stands for 1
+
+
+def shuffle_text(node: Node) -> str | None:
+    """Return what stands behind the operand of a dimshuffle, None if NumPy has no short form.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> shuffle_text(T.dmatrix("m").T), shuffle_text(T.dvector("v").dimshuffle(0, "x"))
+    ('.T', '[:, None]')
+    """
+    pattern: tuple[int, ...] = node.attrs["pattern"]
+    rank = node.inputs[0].type.ndim
+    kept = [axis for axis in pattern if axis >= 0]
+    if kept == sorted(kept) and len(kept) == rank:
+        return "[" + ", ".join(":" if axis >= 0 else "None" for axis in pattern) + "]"
+    if kept == sorted(kept) and len(kept) == len(pattern):
+        return "[" + ", ".join(":" if axis in kept else "0" for axis in range(rank)) + "]"
+    return ".T" if pattern == tuple(range(rank))[::-1] else None
 
 
 def slice_text(node: Node, text: Callable[[Dim], str]) -> str:
