@@ -40,11 +40,6 @@ def without_out(template: str) -> str:
     return template.replace(", out={out}", "").replace(", {out}", "")
 
 
-def available(node: Node) -> bool:
-    """Tell whether the host function can compute this scalar op."""
-    return any(key.startswith(("python", "numpy")) for key in node.op.code)
-
-
 def _cast(node: Node, operand: str) -> str:
     source, target = node.inputs[0].type.dtype, node.type.dtype
     if source.startswith("float") and not target.startswith(("float", "bool")):

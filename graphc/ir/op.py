@@ -13,8 +13,6 @@ from graphc.ir.types import Attrs, Type
 if TYPE_CHECKING:
     from graphc.ir.node import Node
 
-Dim = "int | Node"
-
 
 class Kind(Enum):
     """What an op is to lowering; nothing else looks at more than this."""
@@ -54,9 +52,6 @@ class Domain:
 REALS = Domain(-3.0, 3.0)
 NONZERO = Domain(-3.0, 3.0, kinks=(0.0,))
 POSITIVE = Domain(0.1, 3.0)
-UNIT = Domain(-0.95, 0.95)
-ABOVE_ONE = Domain(1.1, 4.0)
-PROBABILITY = Domain(0.05, 0.95)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ of. So a view never costs a step, and whoever prints a step can still name the u
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -221,8 +221,3 @@ def is_scalar(node: Node) -> bool:
 def is_const(node: Node) -> bool:
     """Tell whether a node is a constant."""
     return node.op is CONST
-
-
-def step_of(steps: Sequence[Step]) -> dict[Node, int]:
-    """Return for each node that a step computes the step's place."""
-    return {node: i for i, step in enumerate(steps) for node in step.nodes}
