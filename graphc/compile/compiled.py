@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import threading
 import time
 import weakref
 from collections import deque
@@ -38,6 +39,10 @@ _gone: deque[str] = deque()
 collector runs: that may be while ``linecache`` walks over its entries."""
 
 
+_updating = threading.RLock()
+"""Held by a call that changes shared variables."""
+
+
 def _show(filename: str, text: str) -> None:
     """Let tracebacks and debuggers show generated text."""
     while _gone:
@@ -48,7 +53,9 @@ def _show(filename: str, text: str) -> None:
 class CompiledFunction:
     """What `graphc.function` returns.
 
-    Call it with the inputs in order, or by name. It is safe to call from several threads.
+    Call it with the inputs in order, or by name. It may be called from several threads: calls with
+    updates run one at a time, so none is lost; a call that only reads shared variables does not
+    wait, and may see some of the updates of a call that is running.
 
     Attributes
     ----------
@@ -82,6 +89,7 @@ class CompiledFunction:
         filename = f"<graphc {name} {next(_numbers)}>"
         run = executable.bind(filename, self._bindings(executable))
         self._run = run
+        self._updates = bool(self.program.updates)
         self._filename = filename
         _show(filename, executable.host_source)
         weakref.finalize(self, _gone.append, filename)
@@ -115,6 +123,9 @@ class CompiledFunction:
         if kwargs or len(args) != self._count:
             args = self._bind(args, kwargs)
         try:
+            if self._updates:
+                with _updating:
+                    return QUIET.context.run(self._run, *args)
             if self._quiet:
                 return QUIET.context.run(self._run, *args)
             return self._run(*args)
@@ -125,8 +136,8 @@ class CompiledFunction:
         except GraphcError:
             raise
         except Exception as error:
-            if self._quiet and is_nested(error):
-                with np.errstate(all="ignore"):
+            if is_nested(error):
+                with np.errstate(all="ignore"), _updating:
                     return self._run(*args)
             raise self._located(error) from error
 

@@ -331,3 +331,23 @@ def test_warnings_are_of_the_users_line() -> None:
     with pytest.warns(graphc.GraphcWarning, match="is float64") as found:
         T.fvector("v") + T.lvector("i")
     assert found[0].filename == __file__
+
+
+def test_no_update_is_lost_when_several_threads_call(backend: str) -> None:
+    n = graphc.shared(0.0, "n")
+    w = graphc.shared(np.zeros(100), "w")
+    step = graphc.function([], updates=[(n, n + 1), (w, w + 1)], backend=backend)
+    other = graphc.function([], updates=[(n, n + 1)], backend=backend)
+
+    def work() -> None:
+        for _ in range(100):
+            step()
+            other()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert n.get_value() == 800
+    assert w.get_value().tolist() == [400.0] * 100
