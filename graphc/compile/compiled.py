@@ -124,8 +124,11 @@ class CompiledFunction:
             args = self._bind(args, kwargs)
         try:
             if self._updates:
-                with _updating:
+                _updating.acquire()  # costs less than a with block, in every training step
+                try:
                     return QUIET.context.run(self._run, *args)
+                finally:
+                    _updating.release()
             if self._quiet:
                 return QUIET.context.run(self._run, *args)
             return self._run(*args)

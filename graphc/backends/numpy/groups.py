@@ -92,7 +92,7 @@ def write_kernel(
     writer.indent()
     writer.extend(body)
     if returns:
-        writer.line("return " + ", ".join(slots.held[node] for node in returns))
+        writer.line("return " + ", ".join(_number(node, slots.held[node]) for node in returns))
     writer.indent(-1)
     writer.line()
     return kernel
@@ -176,6 +176,11 @@ def _inner(body: Writer, node: Node, operands: list[str], slots: _Slots, i: int)
     x, y = operands * 2 if len(operands) == 1 else operands
     slots.held[node] = f"r{i}"
     body.line(f"r{i} = inner({x}, {y}, {slots.held[node.inputs[0]]})", [node])
+
+
+def _number(node: Node, text: str) -> str:
+    """Return a fold as a Python number, which scalars are computed on faster."""
+    return f"float({text})" if node.type.dtype == "float64" else text
 
 
 def _last_reads(group: Group) -> dict[Node, int]:
