@@ -13,9 +13,9 @@ import numpy as np
 
 from graphc.ir import dtypes
 from graphc.ir.node import CONST, DIM, Node
-from graphc.ir.op import Domain
+from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import Dim
-from graphc.ir.types import TensorType
+from graphc.ir.types import TensorType, TupleType
 from graphc.ir.walk import toposort
 
 # -- evaluation -----------------------------------------------------------------------------------
@@ -55,8 +55,57 @@ def _fill_in(results: Sequence[Node], values: dict[Node, np.ndarray]) -> None:
             _fill_in([expanded], values)
             values[node] = _fitting(node, values[expanded])
         else:
-            value = np.asarray(_own_value(node, values))
-            values[node] = _fitting(node, value.astype(node.type.dtype, copy=False))
+            values[node] = _of_type(node, _own_value(node, values))
+
+
+def _of_type(node: Node, value: Any) -> Any:
+    """Return a value, or the values of an op with several results, in the dtypes of its node."""
+    if isinstance(node.type, TupleType):
+        assert len(value) == len(node.type.items)
+        pairs = zip(value, node.type.items, strict=True)
+        return tuple(np.asarray(part).astype(kind.dtype, copy=False) for part, kind in pairs)
+    return _fitting(node, np.asarray(value).astype(node.type.dtype, copy=False))
+
+
+def _scan(
+    values: Sequence[Any], body: Any, n_seq: int, n_carry: int, traced: Any, stops: bool
+) -> tuple[Any, ...]:
+    """Return the results of a loop, computed step by step as `graphc.ops.control` says."""
+    count, rest = int(values[0]), list(values[1:])
+    sequences, carry, constants = (
+        rest[:n_seq],
+        rest[n_seq : n_seq + n_carry],
+        rest[n_seq + n_carry :],
+    )
+    traces = [[value] for value in carry]
+    rows: list[list[Any]] = []
+    steps, stop = 0, False
+    while steps < count and not stop:
+        given = [sequence[steps] for sequence in sequences] + carry + constants
+        pairs = zip(body.params, given, strict=True)
+        found = evaluate(body.results, {p: np.asarray(value, p.type.dtype) for p, value in pairs})
+        stop = bool(found.pop()) if stops else False
+        carry = found[:n_carry]
+        rows.append(found[n_carry:])
+        for trace, value in zip(traces, carry, strict=True):
+            trace.append(value)
+        steps += 1
+    last = [np.stack(t) if all_ else t[-1] for t, all_ in zip(traces, traced, strict=True)]
+    last = [_padded(v, count + 1) if t else v for v, t in zip(last, traced, strict=True)]
+    kinds = [node.type for node in body.results[n_carry : len(body.results) - stops]]
+    outs = [
+        _padded(np.stack([row[k] for row in rows]), count)
+        if rows
+        else np.zeros((count, *[n or 0 for n in kind.shape]), kind.dtype)
+        for k, kind in enumerate(kinds)
+    ]
+    return (steps, *last, *outs)
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return so many rows: those not reached after a stop may be anything, here zero."""
+    short = count - len(rows)
+    return np.concatenate([rows, np.zeros((short, *rows.shape[1:]), rows.dtype)])
 
 
 def _own_value(node: Node, values: Mapping[Node, np.ndarray]) -> Any:
@@ -64,6 +113,8 @@ def _own_value(node: Node, values: Mapping[Node, np.ndarray]) -> Any:
         return node.attrs["value"].array
     if node.op is DIM:
         return np.int64(values[node.inputs[0]].shape[node.attrs["axis"]])
+    if node.op is OPS["scan"]:
+        return _scan([values[child] for child in node.inputs], **node.attrs)
     assert node.op.reference is not None, (
         f"{node!r} has no value: give one, or give the op {node.op.name!r} a reference"
     )

@@ -27,6 +27,9 @@ from harness import sample
 # Leaves carry their values; tests/ir/ is about them.
 LEAVES = {"input", "const", "shared", "param", "dim"}
 
+# Results of other ops, and loops and branches, which have tests of their own.
+ELSEWHERE = {"get", "pack", "scan", "ifelse"}
+
 # Actual sizes by letter: the usual ones, nothing in an axis, and one of everything.
 USUAL = {"a": 2, "b": 3, "c": 4}
 SIZES = {
@@ -84,7 +87,7 @@ SMOOTH = {
 
 def rows() -> list[str]:
     """Return the names of all ops that tests apply."""
-    return [name for name in OPS if name not in LEAVES]
+    return [name for name in OPS if name not in LEAVES | ELSEWHERE]
 
 
 EXAMPLES: dict[str, list[Example]] = {

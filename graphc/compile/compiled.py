@@ -279,6 +279,9 @@ def guard_failed(guard: Guard, left: int, right: int) -> GraphcError:
     if guard.relation == ">":
         what = f"{node.op.name} over no elements has no value"
         return GraphcValueError(message(what, operands, node.where))
+    if guard.relation == ">=":
+        what = f"{node.op.name}: a sequence of {left} elements for {right} steps"
+        return ShapeError(message(what, operands, node.where))
     index = left if left >= 0 else left - right  # as it was written: counted from the end
     what = f"index {index} is out of range for an axis of size {right}"
     return GraphcIndexError(message(what, operands, node.where))

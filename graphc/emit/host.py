@@ -340,7 +340,7 @@ class HostFunction:
         return self.names[node]
 
 
-_GUARDS = {"==": "{0} != {1}", ">": "not {0} > {1}", "in": "not 0 <= {0} < {1}"}
+_GUARDS = {"==": "{0} != {1}", ">": "{0} <= {1}", ">=": "{0} < {1}", "in": "not 0 <= {0} < {1}"}
 
 
 def _is_of_sizes(size: Node) -> bool:

@@ -68,7 +68,7 @@ def _as_they_are(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[
     return args
 
 
-def _no_checks(node: Node) -> list[tuple[Any, Any]]:
+def _no_checks(node: Node) -> list[tuple[Any, ...]]:
     return []
 
 
@@ -85,11 +85,14 @@ class Op:
     infer : callable
         ``(inputs, attrs) -> Type``; raises the user's errors.
     dims : callable
-        ``(node) -> sizes``: one int or int64 scalar node an axis.
+        ``(node) -> sizes``: one int or int64 scalar node an axis; for an op with several results,
+        a tuple of them for each.
     prepare : callable
         ``(op, args, attrs) -> nodes``: numbers to constants, casts, ranks made equal.
     checks : callable
-        ``(node) -> [(size, size), ...]``: sizes that must be equal when the program runs.
+        ``(node) -> [(size, size), ...]``: sizes that must be equal when the program runs; or
+        ``(size, relation, size)`` for another relation, and a fourth part for the node whose line
+        an error shows.
     vjp : callable or None
         ``(g, out, *inputs)`` gives one node, None (no dependence) or `Undefined` per input.
         Broadcasting and dtypes are the driver's business.
@@ -102,6 +105,8 @@ class Op:
     expand_mirrored : callable or None
         As `expand`, for a program that also has such an op of the negative argument: made of parts
         that both share.
+    lazy : tuple of int
+        The inputs that are computed only if the op asks for them.
     weight : int
         Rough cost, and the order of rules.
     reference : callable or None
@@ -120,12 +125,13 @@ class Op:
     dims: Callable[[Node], tuple[Any, ...]]
     attrs: tuple[str, ...] = ()
     prepare: Callable[[Op, tuple[Any, ...], dict[str, Any]], tuple[Any, ...]] = _as_they_are
-    checks: Callable[[Node], list[tuple[Any, Any]]] = _no_checks
+    checks: Callable[[Node], list[tuple[Any, ...]]] = _no_checks
     vjp: Vjp | None = None
     code: Mapping[str, str] = field(default_factory=dict)
     expand: Callable[..., Any] | None = None
     expand_mirrored: Callable[..., Any] | None = None
     traits: frozenset[Trait] = frozenset()
+    lazy: tuple[int, ...] = ()
     weight: int = 1
     reference: Callable[..., Any] | None = None
     domain: tuple[Domain, ...] = (REALS,)

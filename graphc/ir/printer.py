@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.graph import Graph
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
 from graphc.ir.notation import shuffle_text, slice_text
+from graphc.ir.op import Kind
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import toposort
 
@@ -59,6 +61,8 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
             texts.append(f"({text})" if tight and own < 100 else text)
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]
+    if op.kind is Kind.REGION:  # a body does not fit into a line
+        return f"{op.name}({', '.join(inside)})"
     inside += _axes(node) or [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
     return f"{op.name}({', '.join(filter(None, inside))})"
 
@@ -81,6 +85,8 @@ def _axes(node: Node) -> list[str]:
 
 
 def _attr(value: Any) -> str:
+    if isinstance(value, Graph):
+        return "..."
     if isinstance(value, tuple):
         return "(" + ", ".join(map(_attr, value)) + ("," if len(value) == 1 else "") + ")"
     return str(value)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphc.errors import ShapeError, message
 from graphc.ir.node import DIM, Node, apply, const, number, operand
 from graphc.ir.op import OPS
-from graphc.ir.walk import toposort
+from graphc.ir.walk import demanded, toposort
 
 Dim = int | Node
 
@@ -152,8 +153,9 @@ def _apply(op: str, a: Dim, b: Dim) -> Node:
 class Guard:
     """Something about sizes that must hold when the program runs.
 
-    ``relation`` is ``"=="``; ``">"``; or ``"in"`` for a place that must lie in ``[0, right)``. A
-    place below 0 came of a negative index: ``left - right`` is what the user wrote.
+    ``relation`` is ``"=="``, ``">"``, ``">="``; or ``"in"`` for a place that must lie in
+    ``[0, right)``. A place below 0 came of a negative index: ``left - right`` is what the user
+    wrote.
     """
 
     left: Dim
@@ -162,8 +164,18 @@ class Guard:
     node: Node
 
 
+def located(check: tuple[Any, ...], node: Node) -> tuple[Dim, str, Dim, Node]:
+    """Return what an op's ``checks`` gave in full: sizes, relation, and whose line to show."""
+    if len(check) == 2:
+        return check[0], "==", check[1], node
+    left, relation, right, *where = check
+    return left, relation, right, where[0] if where else node
+
+
 class Sizes:
     """The sizes of one program: which are equal, and what must be checked to say so.
+
+    Sizes in branches that may not be taken are not looked at: see `local`.
 
     Parameters
     ----------
@@ -178,13 +190,29 @@ class Sizes:
         self._same: dict[Node, Dim] = {}
         self._known: set[tuple[Dim, str, Dim]] = set()
         self._simplify = simplify
+        wanted = set(demanded(results))
         for node in toposort(results):
-            for check in node.op.checks(node):
-                self._require(node, check)
+            if node in wanted:
+                for check in node.op.checks(node):
+                    self._require(*located(check, node))
 
-    def _require(self, node: Node, check: tuple[Dim, ...]) -> None:
-        left, right = check[0], check[-1]
-        relation = str(check[1]) if len(check) == 3 else "=="
+    def local(self, node: Node) -> list[Guard]:
+        """Return what must be checked where a node is computed, for one that may not be.
+
+        Such sizes are not taken as equal, since elsewhere they need not be.
+        """
+        found: list[Guard] = []
+        for check in node.op.checks(node):
+            left, relation, right, where = located(check, node)
+            left, right = self.find(left), self.find(right)
+            if left is right or (left, relation, right) in self._known:
+                continue
+            if isinstance(left, int) and isinstance(right, int) and _holds(left, relation, right):
+                continue
+            found.append(Guard(left, relation, right, where))
+        return found
+
+    def _require(self, left: Dim, relation: str, right: Dim, node: Node) -> None:
         left, right = self.find(left), self.find(right)
         if relation == "==":
             if left is right or (isinstance(left, int) and left == right):
@@ -215,7 +243,12 @@ class Sizes:
 
 
 def _holds(left: int, relation: str, right: int) -> bool:
-    return left > right if relation == ">" else 0 <= left < right
+    return {
+        "==": left == right,
+        ">": left > right,
+        ">=": left >= right,
+        "in": 0 <= left < right,
+    }[relation]
 
 
 def _rank(size: Dim) -> tuple[int, int]:

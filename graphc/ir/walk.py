@@ -35,6 +35,23 @@ def toposort(results: Iterable[Node], stop: Collection[Node] = _NOTHING) -> list
     return order
 
 
+def demanded(results: Iterable[Node]) -> list[Node]:
+    """Return the nodes below ``results`` that are computed whatever the branches taken.
+
+    In no particular order.
+    """
+    found: dict[Node, None] = {}
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node in found:
+            continue
+        found[node] = None
+        lazy = node.op.lazy
+        stack.extend(c for place, c in enumerate(node.inputs) if place not in lazy)
+    return list(found)
+
+
 def deepest_first(results: Iterable[Node], stop: Collection[Node] = _NOTHING) -> list[Node]:
     """Return every node below ``results``, inputs before users, the deeper input's side first.
 

@@ -1,5 +1,14 @@
 """The table of ops. Importing this package fills ``OPS``."""
 
-from graphc.ops import elementwise, linalg, math, movement, parts, reduce
+from graphc.ops import control, elementwise, linalg, math, movement, parts, reduce, results
 
-__all__ = ["elementwise", "linalg", "math", "movement", "parts", "reduce"]
+__all__ = [
+    "control",
+    "elementwise",
+    "linalg",
+    "math",
+    "movement",
+    "parts",
+    "reduce",
+    "results",
+]

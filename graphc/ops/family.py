@@ -281,7 +281,7 @@ def broadcast_dims(node: Node) -> tuple[Dim, ...]:
     return tuple(found)
 
 
-def broadcast_checks(node: Node) -> list[tuple[Dim, Dim]]:
+def broadcast_checks(node: Node) -> list[tuple[Any, ...]]:
     """Return the pairs of sizes that broadcasting takes as equal and that are not known to be."""
     full = [child for child in node.inputs if child.type.ndim]
     if len(full) < 2:

@@ -51,7 +51,7 @@ def _dot_dims(node: Node) -> tuple[Dim, ...]:
     return sizes(a)[:-1] + sizes(b)[1:]
 
 
-def _dot_checks(node: Node) -> list[tuple[Dim, Dim]]:
+def _dot_checks(node: Node) -> list[tuple[Any, ...]]:
     a, b = node.inputs
     return [(sizes(a)[-1], sizes(b)[0])]
 

@@ -159,7 +159,7 @@ def _infer_expand(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
     return x.type.with_shape(tuple(result))
 
 
-def _expand_checks(node: Node) -> list[tuple[Dim, Dim]]:
+def _expand_checks(node: Node) -> list[tuple[Any, ...]]:
     x, *shape = node.inputs
     return [
         (own, as_dim(size))

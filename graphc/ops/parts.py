@@ -221,7 +221,7 @@ def join_offsets(node: Node) -> list[Dim]:
     return offsets
 
 
-def _join_checks(node: Node) -> list[tuple[Dim, Dim]]:
+def _join_checks(node: Node) -> list[tuple[Any, ...]]:
     first, *rest = [sizes(part) for part in node.inputs]
     return [
         (first[axis], other[axis])

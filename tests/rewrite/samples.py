@@ -22,6 +22,7 @@ from graphc.ir.types import TensorType
 from graphc.ops import movement, reduce
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import join, make_vector, put, slice_axes
+from graphc.ops.results import pack
 from graphc.rewrite.pattern import Application, Number, Variable, parts
 from graphc.rewrite.pipeline import PIPELINE
 from graphc.rewrite.rule import Rule
@@ -61,6 +62,7 @@ CONSTANTS = {
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "expand_expand": {"x": (1, 4), "s": (3, 4), "t": (3, 4)},
     "reshape_reshape": {"x": (3, 4), "s": (4, 3), "t": (2, 6)},
+    **{f"ifelse_{name}": {"c": ()} for name in ("same", "not", "ifelse_left", "ifelse_right")},
     "dot_neg_left": {"x": (3, 4), "y": (4,)},
     "dot_neg_right": {"x": (3, 4), "y": (4, 2)},
 }
@@ -181,6 +183,7 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: dimshuffle(const(np.arange(6.0).reshape(2, 3)), (1, 0)),
         lambda: slice_axes(const(np.arange(6.0)), [0], [1], [2], [2]),
     ],
+    "get_pack": [lambda: apply(OPS["get"], pack([x, m]), index=0) + x],
     "uniform": [lambda: const(np.ones((3,))), lambda: x * const(np.full((3,), 2.0))],
     "cast_to_own": [lambda: apply(OPS["cast"], x, dtype="float64")],
     "dimshuffle_identity": [lambda: apply(OPS["dimshuffle"], m, pattern=(0, 1))],
