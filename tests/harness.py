@@ -188,6 +188,7 @@ UNITS = {
     "sum": 16,
     "prod": 32,
     "dot": 16,
+    "random_normal": 16,
     "true_div": 6,
     "sqrt": 8,
     "mod": 8,

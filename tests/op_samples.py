@@ -19,7 +19,7 @@ from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, input_node
 from graphc.ir.op import OPS, Domain, Kind, Op
 from graphc.ir.types import TensorType
-from graphc.ops import elementwise, linalg, movement
+from graphc.ops import elementwise, linalg, movement, random
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import iota, join, make_vector, put, slice_axes
 from harness import sample
@@ -90,6 +90,21 @@ def rows() -> list[str]:
     return [name for name in OPS if name not in LEAVES | ELSEWHERE]
 
 
+def _draws(row: Callable[..., Node], *drawn: str) -> list[Example]:
+    return [
+        Example(
+            f"{dtype}, {label}",
+            ("b", "", letters),
+            lambda state, step, x, dtype=dtype, part=part: row(
+                state, step, *x.shape, dtype=dtype, part=part
+            ),
+            ("uint64", "uint64", None),
+        )
+        for dtype in drawn
+        for label, letters, part in (("a vector", "c", 0), ("a part", "aca", 2))
+    ]
+
+
 EXAMPLES: dict[str, list[Example]] = {
     "cast": [
         Example(f"to {dtype}", ("ab",), lambda x, dtype=dtype: _cast(x, dtype))
@@ -136,6 +151,9 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "iota": [Example("a size", ("a",), lambda x: iota(x.shape[0]))],
     "make_vector": [Example("scalars", ("", "", ""), make_vector)],
+    "random_bits": _draws(random.bits, "uint32", "uint64"),
+    "random_uniform": _draws(random.uniform, "float32", "float64"),
+    "random_normal": _draws(random.normal, "float32", "float64"),
     "dot": [
         Example("vectors", ("b", "b"), linalg.dot),
         Example("matrix and vector", ("ab", "b"), linalg.dot),

@@ -1,6 +1,6 @@
 """The table of ops. Importing this package fills ``OPS``."""
 
-from graphc.ops import control, elementwise, linalg, math, movement, parts, reduce, results
+from graphc.ops import control, elementwise, linalg, math, movement, parts, random, reduce, results
 
 __all__ = [
     "control",
@@ -9,6 +9,7 @@ __all__ = [
     "math",
     "movement",
     "parts",
+    "random",
     "reduce",
     "results",
 ]

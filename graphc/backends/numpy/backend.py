@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from graphc.backends.numpy import runtime
+from graphc.backends.numpy import random, runtime
 from graphc.backends.numpy.calls import ROUTINES
 from graphc.backends.numpy.groups import Kernel, write_kernel
 from graphc.backends.numpy.views import view_expression
@@ -21,6 +21,7 @@ from graphc.ir.shapes import product
 from graphc.lower.program import Buffer, Call, Launch, Limits, Role, Space, is_scalar
 
 LIMITS = Limits(backend="numpy")
+HELPERS = (runtime, random)  # modules whose functions the text calls, by the names in __all__
 
 
 class NumpyBackend:
@@ -259,15 +260,16 @@ class NumpyBackend:
         from_numpy = [name for name in ("inf", "nan", "ndarray") if _mentions(known, name)]
         if from_numpy:
             module.line(f"from numpy import {', '.join(from_numpy)}")
-        helpers = [name for name in runtime.__all__ if _mentions(text, name)]
-        if host.program.shared:
-            helpers.append("Shared")
+        stand_ins = ["Shared"] if host.program.shared else []
         checked = [n for n in host.program.inputs if _mentions(text, f"check_{host.names[n]}")]
         if checked:
-            helpers.append("argument")
-        if helpers:
-            names = ", ".join(sorted(helpers, key=str.lower))
-            module.line(f"from graphc.backends.numpy.runtime import {names}")
+            stand_ins.append("argument")
+        for source in HELPERS:
+            helpers = [name for name in source.__all__ if _mentions(text, name)]
+            helpers += stand_ins if source is runtime else []
+            if helpers:
+                names = ", ".join(sorted(helpers, key=str.lower))
+                module.line(f"from {source.__name__} import {names}")
         module.line()
         for dtype in _DTYPES:
             if _mentions(text.replace(f"np.{dtype}", ""), dtype):

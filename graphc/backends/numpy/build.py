@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.backends.base import Executable
-from graphc.backends.numpy import runtime
-from graphc.backends.numpy.backend import NumpyBackend
+from graphc.backends.numpy.backend import HELPERS, NumpyBackend
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names
 from graphc.ir.dtypes import DTYPES
@@ -40,7 +39,8 @@ def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{k}{end}" for k in range(1, len(program.steps) + 1) for end in ("", "_tiles")]
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
-    return [*own, "argument", *runtime.__all__, *DTYPES, *kernels, program.name]
+    helpers = [name for source in HELPERS for name in source.__all__]
+    return [*own, "argument", *helpers, *DTYPES, *kernels, program.name]
 
 
 def _plain(program: Program, text: str) -> bool:

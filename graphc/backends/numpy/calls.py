@@ -40,9 +40,18 @@ def _make_vector(host: HostFunction, node: Node, operands: list[str], out: str) 
     host.body.line(f"{out}[:] = {', '.join(operands)}{',' * (len(operands) == 1)}", [node])
 
 
+def _random(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    state, step = operands[:2]
+    part = node.attrs["part"]
+    host.body.line(f"{node.op.name}({state}, {step}, {part}, {out})", [node])
+
+
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
     "put": _put,
     "make_vector": _make_vector,
+    "random_bits": _random,
+    "random_normal": _random,
+    "random_uniform": _random,
 }

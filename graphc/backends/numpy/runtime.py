@@ -185,6 +185,15 @@ def threads() -> int:
     return int(config.threads) or available_cores()
 
 
+def share(work: Callable[[], None], parts: int) -> None:
+    """Run in as many threads as there is work for; each call takes parts until none is left."""
+    helpers = min(threads(), parts) - 1
+    others = _workers.submit(helpers, work) if helpers > 0 else []
+    work()
+    for other in others:
+        other.result()
+
+
 class _Scratch(threading.local):
     """Buffers for the inside of kernels, one set per thread, kept between calls."""
 
@@ -274,11 +283,7 @@ class Tiled:
                 count = (high - low) * rest
                 parts[number] = self.kernel(*views, *_scratch.take(self.scratch, count, shape))
 
-        helpers = min(threads(), len(starts)) - 1
-        others = _workers.submit(helpers, work) if helpers > 0 else []
-        work()
-        for other in others:
-            other.result()
+        share(work, len(starts))
         return parts
 
 

@@ -85,10 +85,25 @@ def _make_vector(backend: OpenCLBackend, host: HostFunction, node: Node) -> None
             host.body.line(f"copy_view({backend.view(host, part)}, {target})", [node])
 
 
+def _random(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    state, step = (_contiguous(backend, host, child) for child in node.inputs[:2])
+    part, out = node.attrs["part"], backend.array(host, node)
+    host.body.line(f"draw({node.op.name!r}, {state}, {step}, {part}, {out})", [node])
+
+
+def _contiguous(backend: OpenCLBackend, host: HostFunction, node: Node) -> str:
+    """Return an operand as an array whose elements follow each other from the buffer's start."""
+    array = backend.view(host, node)
+    return f"in_order({array})" if array.startswith("view(") else array
+
+
 COPY: Routine = _copy
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
     "put": _put,
     "make_vector": _make_vector,
+    "random_bits": _random,
+    "random_normal": _random,
+    "random_uniform": _random,
 }

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphc.backends.opencl import products
-from graphc.backends.opencl.arrays import DeviceArray
+from graphc.backends.opencl import products, random
+from graphc.backends.opencl.arrays import DeviceArray, Memory
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel_files import read
 from graphc.backends.opencl.products import Matrix, Vector
@@ -90,6 +90,16 @@ class Routines:
         if rows and columns:
             kernel.run((a.buffer, b.buffer, out.buffer, *numbers), (columns, rows), (1, 1))
 
+    def draw(self, name: str, state: Any, step: Any, part: int, out: DeviceArray) -> None:
+        """Queue a random draw."""
+        random.draw(self.device, name, state, step, part, out)
+
+    def in_order(self, source: ArrayView) -> DeviceArray:
+        """Queue a copy of a view, and return it."""
+        made = Memory(self.device).empty(source.shape, source.dtype)
+        self.copy_view(source, made)
+        return made
+
     def copy_view(self, source: Any, target: Any) -> None:
         """Queue a copy; axes of size 1 in the source are repeated."""
         source, target = _view(source), _view(target)
@@ -118,7 +128,9 @@ class Routines:
 
 def prepare(device: Device, node: Node) -> None:
     """Build what the routine of a node will launch."""
-    if node.op.name != "dot":
+    if node.op.name.startswith("random_"):
+        random.prepare(device, node.type.dtype, node.op.name)
+    elif node.op.name != "dot":
         products.prepare(device, node.type.dtype, "copy")
     elif node.type.dtype != "bool":
         matrices = all(child.type.ndim == 2 for child in node.inputs)
