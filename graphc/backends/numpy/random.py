@@ -31,7 +31,7 @@ class Generator(threading.local):
         self.numpy = np.random.Generator(self.philox)
         self.counter = np.zeros(4, np.uint64)
         self.key = np.zeros(2, np.uint64)
-        self.state = {
+        self.state: Any = {
             "bit_generator": "Philox",
             "state": {"counter": self.counter, "key": self.key},
             "buffer": np.zeros(4, np.uint64),
