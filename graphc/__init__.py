@@ -17,7 +17,7 @@ from graphc.compile.function import Out, function
 from graphc.compile.shared import SharedVariable, shared
 from graphc.config import config
 from graphc.errors import GraphcError, GraphcWarning
-from graphc.gradient import grad
+from graphc.gradient import grad, vectorize
 from graphc.ir.node import Node as Variable
 from graphc.viz.show import debugprint, dot_source, draw, pp
 
@@ -43,4 +43,5 @@ __all__ = [
     "pp",
     "shared",
     "tensor",
+    "vectorize",
 ]

@@ -9,6 +9,7 @@ from graphc.autodiff.numeric import VerifyGradError, numeric_grad
 from graphc.errors import DisconnectedInputError
 from graphc.gradient.checks import verify_grad
 from graphc.gradient.derivatives import Lop, Rop, grad
+from graphc.gradient.jacobians import hessian, hessian_vector_product, jacobian, vectorize
 from graphc.gradient.simplified import NullTypeGradError
 from graphc.ir.op import Undefined
 
@@ -21,6 +22,10 @@ __all__ = [
     "Undefined",
     "VerifyGradError",
     "grad",
+    "hessian",
+    "hessian_vector_product",
+    "jacobian",
     "numeric_grad",
+    "vectorize",
     "verify_grad",
 ]

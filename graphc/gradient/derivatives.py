@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.autodiff.disconnected import Disconnection, check_choice
-from graphc.autodiff.reverse import gradients
 from graphc.errors import GraphcValueError, message
 from graphc.gradient.arguments import (
     as_given,
@@ -16,12 +15,11 @@ from graphc.gradient.arguments import (
     matched,
     variable,
 )
-from graphc.gradient.simplified import defined, simplified_gradients
-from graphc.ir.node import Node, as_node, const, input_node
+from graphc.gradient.simplified import defined, simplified_gradients, simplified_products
+from graphc.ir.node import Node, as_node, const
 from graphc.ir.op import Kind
-from graphc.ir.replace import substitute
 from graphc.ir.source import here
-from graphc.ir.types import LANGUAGE, TensorType
+from graphc.ir.types import LANGUAGE
 from graphc.ops.movement import fill
 
 
@@ -173,19 +171,11 @@ def Rop(
     wanted, points = matched("wrt", wrt, eval_points)
     wanted = [variable(x) for x in wanted]
     outputs = [as_node(node) for node in listed(f)]
-    # a fresh scalar makes each seed a node of its own, with the sizes of its output
-    scalars = [input_node(TensorType(node.type.dtype, ())) for node in outputs]
-    free = [fill(node, scalar) for node, scalar in zip(outputs, scalars, strict=True)]
-    pairs = zip(simplified_gradients(outputs, free, wanted, ()), wanted, points, strict=True)
-    linear = [(defined(g, x, "raise"), as_seed(x, v)) for g, x, v in pairs if g is not None]
-    found = gradients([g for g, _ in linear], [v for _, v in linear], free)
-    gone = {scalar: const(0, scalar.type.dtype) for scalar in scalars}  # left in shapes only
+    found = simplified_products(outputs, wanted, points)
     options = Disconnection.of("disconnected_outputs", disconnected_outputs, return_disconnected)
     results = [
-        options.product(node, wanted)
-        if g is None
-        else substitute([defined(g, node, "raise")], gone)[0]
-        for g, node in zip(found, outputs, strict=True)
+        options.product(node, wanted) if moved is None else defined(moved, node, "raise")
+        for moved, node in zip(found, outputs, strict=True)
     ]
     return as_given(f, results)
 

@@ -12,11 +12,14 @@ from typing import Any
 from graphc.autodiff.reverse import gradients
 from graphc.config import config
 from graphc.errors import GraphcTypeError, message
-from graphc.gradient.arguments import label
-from graphc.ir.node import Node, operand
+from graphc.gradient.arguments import as_seed, label
+from graphc.ir.node import Node, const, input_node, operand
 from graphc.ir.op import Undefined
+from graphc.ir.replace import substitute
 from graphc.ir.source import here
+from graphc.ir.types import TensorType
 from graphc.ir.walk import toposort
+from graphc.ops.movement import fill
 from graphc.rewrite.pipeline import simplify
 
 
@@ -44,6 +47,27 @@ def simplified_gradients(
         return [found[x] for x in wrt]
     simple = simplify(outputs, _PHASES, {*named, *constant})
     return gradients(simple, seeds, wrt, constant, fixed)
+
+
+def simplified_products(
+    outputs: Sequence[Node],
+    wrt: Sequence[Node],
+    points: Sequence[Any],
+    constant: Sequence[Node] = (),
+) -> list[Node | Undefined | None]:
+    """Return how outputs change when ``wrt`` moves by ``points``; None for those that do not.
+
+    The gradient of an output with a seed ``u`` is linear in ``u``, so its gradient by ``u`` is the
+    change sought, and no op needs a rule for it.
+    """
+    # a fresh scalar makes each seed a node of its own, with the sizes of its output
+    scalars = [input_node(TensorType(node.type.dtype, ())) for node in outputs]
+    free = [fill(node, scalar) for node, scalar in zip(outputs, scalars, strict=True)]
+    pairs = zip(simplified_gradients(outputs, free, wrt, constant), wrt, points, strict=True)
+    linear = [(defined(g, x, "raise"), as_seed(x, v)) for g, x, v in pairs if g is not None]
+    found = gradients([g for g, _ in linear], [v for _, v in linear], free)
+    gone = {scalar: const(0, scalar.type.dtype) for scalar in scalars}  # left in shapes only
+    return [substitute([g], gone)[0] if isinstance(g, Node) else g for g in found]
 
 
 def _in_layers(
