@@ -12,6 +12,7 @@ from graphc.ir import dtypes
 from graphc.ir.node import DIM, Node, is_tuple
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import depends_on, toposort
+from graphc.ops.results import results
 
 
 class Path(NamedTuple):
@@ -61,7 +62,8 @@ def _inputs_with_gradient(node: Node, users: set[Node], found: list[Path]) -> It
     if node.op.vjp is None:
         yield from users.intersection(node.inputs)
         return
-    for child, entry in zip(node.inputs, node.op.vjp(node, node, *node.inputs), strict=True):
+    g = results(node) if is_tuple(node) else node
+    for child, entry in zip(node.inputs, node.op.vjp(g, node, *node.inputs), strict=True):
         if child not in users:
             continue
         if entry is not None or not _is_float(child):

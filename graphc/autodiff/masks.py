@@ -4,15 +4,23 @@
 wherever the condition shields a zero from the logarithm. So the pass carries ``g`` and ``c``
 apart, differentiates with ``g`` alone, and puts the condition back when all is multiplied: every
 gradient is linear in ``g``, and an elementwise one may be masked afterwards.
+
+``ifelse`` is carried in the same way, and further: its condition is one value, so every gradient
+may be masked afterwards, not only elementwise ones. Put back at the very end, it leaves all work
+for a branch in that branch, which lowering leaves out when it is not taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
-from graphc.ir.node import Node
+from graphc.ir.node import Node, const
 from graphc.ir.op import OPS
-from graphc.ops.elementwise import and_, invert, where
+from graphc.ir.shapes import sizes
+from graphc.ops.control import ifelse
+from graphc.ops.elementwise import and_, invert, or_, where
+from graphc.ops.movement import expand
 
 
 class Mask:
@@ -43,9 +51,13 @@ class Mask:
         self.node: Node | None = None
         if outer is not None and condition is not None:
             own: Node = condition if holds else invert(condition)
-            self.node = own if outer.node is None else and_(outer.node, own)
+            self.node = own if outer.node is None else self._both(outer.node, own)
 
-    def within(self, condition: Node, holds: bool) -> Mask:
+    @staticmethod
+    def _both(outer: Node, inner: Node) -> Node:
+        return and_(outer, inner)  # type: ignore[no-any-return]
+
+    def within(self, condition: Node, holds: bool) -> Self:
         """Return the part of this mask where a condition holds, or where it does not."""
         while condition.op is OPS["invert"]:
             condition, holds = condition.inputs[0], not holds
@@ -53,14 +65,15 @@ class Mask:
             return self
         found = self._inner.get((condition, holds))
         if found is None:
-            found = self._inner[condition, holds] = Mask(self, condition, holds)
-        return found
+            found = self._inner[condition, holds] = type(self)(self, condition, holds)
+        return found  # type: ignore[return-value]
 
-    def opposite(self) -> Mask | None:
+    def opposite(self) -> Self | None:
         """Return the other half of what this one is a part of, if the pass has met it."""
         if self.outer is None or self.condition is None:
             return None
-        return self.outer._inner.get((self.condition, not self.holds))
+        found = self.outer._inner.get((self.condition, not self.holds))
+        return found  # type: ignore[return-value]
 
     def whole(self) -> Mask:
         """Return the whole space that this is a part of."""
@@ -90,3 +103,66 @@ class Mask:
         if self.node is None or not self.node.type.ndim:
             return False
         return any(self.node.type.shape[axis] != 1 for axis in axes)
+
+
+class Branch(Mask):
+    """Conditions of ``ifelse``, outermost first: what is inside is computed only if all hold."""
+
+    __slots__ = ()
+    outer: Branch | None
+
+    @staticmethod
+    def _both(outer: Node, inner: Node) -> Node:
+        return ifelse(outer, inner, const(False))  # type: ignore[no-any-return]
+
+    def chain(self) -> list[Branch]:
+        """Return the branches that this one lies in, outermost first, and itself last."""
+        found = [self]
+        while found[-1].outer is not None:
+            found.append(found[-1].outer)
+        return found[::-1]
+
+    def chosen(self, value: Node, like: Node, top: Branch) -> Node:
+        """Return a value of the sizes of ``like`` where this branch of ``top`` is taken, else 0."""
+        for branch in self.chain()[:0:-1]:
+            if branch is top:
+                break
+            assert branch.condition is not None
+            zeros = expand(const(0, value.type.dtype), sizes(like))
+            pair = (value, zeros) if branch.holds else (zeros, value)
+            value = ifelse(branch.condition, *pair)
+        return value
+
+
+def common(branches: Sequence[Branch]) -> Branch:
+    """Return the innermost branch that all of these lie in."""
+    found = branches[0].chain()[0]
+    for level in zip(*[branch.chain() for branch in branches], strict=False):
+        if any(branch is not level[0] for branch in level):
+            break
+        found = level[0]
+    return found
+
+
+def union(branches: Sequence[Branch]) -> Branch:
+    """Return a branch that is taken if one of these is."""
+    left = dict.fromkeys(branches)
+    for branch in branches:
+        inner: Branch = branch
+        while inner.outer is not None and inner in left and inner.opposite() in left:
+            del left[inner], left[inner.opposite()]  # type: ignore[arg-type, index]
+            inner = inner.outer
+            left[inner] = None
+    top = common(list(left))
+    if top in left:
+        return top
+    node: Node | None = None
+    for branch in left:
+        part = Branch()
+        for step in branch.chain()[len(top.chain()) :]:
+            assert step.condition is not None
+            part = part.within(step.condition, step.holds)
+        assert part.node is not None
+        node = part.node if node is None else or_(node, part.node)
+    assert node is not None
+    return top.within(node, True)

@@ -74,6 +74,7 @@ _pack = register(
         kind=Kind.PROJECT,
         infer=_infer_pack,
         dims=lambda node: tuple(sizes(child) for child in node.inputs),
+        vjp=lambda g, out, *nodes: g,
         weight=0,
         reference=lambda *values: values,
         doc="Several nodes as one, in place of an op with several results.",
