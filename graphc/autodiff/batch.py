@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.errors import GraphcTypeError, GraphcValueError, NotSupportedError, message
-from graphc.ir.node import DIM, Node, apply, is_tuple, make, operand, rebuild
-from graphc.ir.op import OPS, Kind
+from graphc.ir.node import DIM, Node, is_tuple, make, operand, rebuild
+from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, as_size_node, sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE, Attrs
 from graphc.ir.walk import toposort
+from graphc.ops.elementwise import where
 from graphc.ops.linalg import dot
 from graphc.ops.movement import dimshuffle, expand, reshape
 from graphc.ops.parts import join, slice_axes
 from graphc.ops.reduce import sum as sum_over
+from graphc.ops.results import get, pack, results
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ def repeated(x: Node, size: Dim) -> Node:
     return expand(front, [size, *sizes(x)])  # type: ignore[no-any-return]
 
 
-def vectorize(results: Sequence[Node], replace: Mapping[Node, Node]) -> list[Node]:
+def vectorize(outputs: Sequence[Node], replace: Mapping[Node, Node]) -> list[Node]:
     """Return expressions over batches of some of what they are made of.
 
     Parameters
     ----------
-    results : sequence of Node
+    outputs : sequence of Node
     replace : mapping of Node to Node
         For each node its batch: the same dtype, and one more axis in front. All batches are of one
         size.
@@ -80,7 +82,7 @@ def vectorize(results: Sequence[Node], replace: Mapping[Node, Node]) -> list[Nod
     Returns
     -------
     list of Node
-        Each result with the batch axis in front.
+        Each output with the batch axis in front.
 
     Raises
     ------
@@ -101,11 +103,11 @@ def vectorize(results: Sequence[Node], replace: Mapping[Node, Node]) -> list[Nod
         raise GraphcValueError(message("vectorize needs something to replace", (), here()))
     size = sizes(next(iter(replace.values())))[0]
     walk = Walk(replace, size)
-    for node in toposort(results, stop=replace):
+    for node in toposort(outputs, stop=replace):
         walk.visit(node)
     return [
         walk.done[node] if node in walk.batched else repeated(walk.done[node], size)
-        for node in results
+        for node in outputs
     ]
 
 
@@ -204,11 +206,7 @@ def _one_by_one(one: Batched) -> list[Node]:
         one.again([_element(x, i) if f else x for x, f in zip(one.inputs, one.flags, strict=True)])
         for i in range(count)
     ]
-    if not is_tuple(node):
-        return [_stacked(each)]
-    count_of_results = len(node.type.items)  # type: ignore[attr-defined]
-    get = OPS["get"]
-    return [_stacked([apply(get, e, index=i) for e in each]) for i in range(count_of_results)]
+    return [_stacked(parts) for parts in zip(*map(results, each), strict=True)]
 
 
 def _element(batch: Node, i: int) -> Node:
@@ -309,6 +307,21 @@ def _make_vector(one: Batched) -> Node:
     return join(1, columns)  # type: ignore[no-any-return]
 
 
+def _get(one: Batched) -> Node:
+    return get(one.inputs[0], one.node.attrs["index"])  # type: ignore[no-any-return]
+
+
+def _pack(one: Batched) -> Node:
+    return pack([one.whole(i) for i in range(len(one.inputs))])  # type: ignore[no-any-return]
+
+
+def _ifelse(one: Batched) -> Node:
+    condition = one.inputs[0]
+    if one.flags[0]:  # some elements take one branch, some the other
+        return where(with_rank(condition, True, one.node.type.ndim), one.whole(1), one.whole(2))  # type: ignore[no-any-return]
+    return one.again([condition, one.whole(1), one.whole(2)])
+
+
 # -- products -------------------------------------------------------------------------------------
 
 
@@ -362,6 +375,9 @@ RULES: dict[str, Callable[[Batched], Node | None]] = {
     "put": _put,
     "join": _join,
     "make_vector": _make_vector,
+    "get": _get,
+    "pack": _pack,
+    "ifelse": _ifelse,
     "dot": _dot,
     "softmax": _shifted,
     "log_softmax": _shifted,

@@ -9,7 +9,8 @@ import numpy as np
 
 from graphc.errors import GraphcTypeError, GraphcValueError, ShapeError, message
 from graphc.ir import dtypes
-from graphc.ir.node import Node, as_node, operand
+from graphc.ir.node import Node, as_node, input_node, operand
+from graphc.ir.shapes import sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
 from graphc.ops.movement import fill
@@ -121,3 +122,10 @@ def as_seed(node: Node, given: Any) -> Node:
 def label(node: Node) -> str:
     """Return the words for a node in a message."""
     return LANGUAGE["label"](node)  # type: ignore[no-any-return]
+
+
+def stand_in(node: Node) -> Node:
+    """Return an input in the place of something of the type and sizes of a node."""
+    leaf = input_node(node.type, node.name)
+    leaf._sizes = sizes(node)
+    return leaf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.autodiff.disconnected import Disconnection, check_choice
+from graphc.autodiff.disconnected import Disconnection, check_choice, zeros
 from graphc.errors import GraphcValueError, message
 from graphc.gradient.arguments import (
     as_given,
@@ -13,11 +13,13 @@ from graphc.gradient.arguments import (
     known_pairs,
     listed,
     matched,
+    stand_in,
     variable,
 )
 from graphc.gradient.simplified import defined, simplified_gradients, simplified_products
 from graphc.ir.node import Node, as_node, const
 from graphc.ir.op import Kind
+from graphc.ir.replace import substitute
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
 from graphc.ops.movement import fill
@@ -178,6 +180,108 @@ def Rop(
         for moved, node in zip(found, outputs, strict=True)
     ]
     return as_given(f, results)
+
+
+def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
+    """Return how outputs change when ``wrt`` moves: forward-mode differentiation.
+
+    What `Rop` returns, with zeros for outputs that do not move.
+
+    Parameters
+    ----------
+    outputs : Node, or list, tuple or dict of Node
+    wrt : Node, or list or tuple of Node
+    tangents : Node, or list or tuple of Node
+        The direction of each ``wrt``, in its shape; None for one that stays.
+
+    Returns
+    -------
+    Node, list, tuple or dict
+        As ``outputs``: the change of each, in its shape and dtype.
+
+    Examples
+    --------
+    >>> import graphc, graphc.tensor as T
+    >>> x, v = T.dvectors("x", "v")
+    >>> moved = graphc.gradient.jvp(T.exp(x), x, v)
+    >>> moved
+    fill(x, v) * exp(x)
+    >>> graphc.function([x, v], moved)([0.0, 1.0], [1.0, 2.0])
+    array([1.        , 5.43656366])
+    """
+    return Rop(outputs, wrt, tangents, disconnected_outputs="ignore")
+
+
+def subgraph_grad(
+    wrt: Any, end: Any, start: Any = None, cost: Any = None, details: bool = False
+) -> Any:
+    """Return gradients of part of a graph: from ``start`` or ``cost`` down to ``end``.
+
+    Parameters
+    ----------
+    wrt : list of Node
+        Variables of the part, such as the parameters of a layer.
+    end : list of Node
+        Where the part ends: gradients reach them and go no further.
+    start : dict of Node to Node, optional
+        Gradients that come into the part from above, such as another call's ``end``.
+    cost : Node, optional
+        A scalar, itself in the part, whose gradient is added.
+    details : bool
+        Also return the gradients that ``start`` and ``cost`` contribute.
+
+    Returns
+    -------
+    wrt_grads, end_grads : list of Node
+        The gradient of each ``wrt`` and each ``end``; zeros where there is none.
+    start_grads, cost_grads : list of Node
+        With ``details``: what came from ``start`` and from ``cost``, for each of ``wrt`` and
+        ``end``; None where not given.
+
+    Examples
+    --------
+    >>> import graphc, graphc.tensor as T
+    >>> x, w, v = T.dscalars("x", "w", "v")
+    >>> h = w * x
+    >>> cost = v * T.sqr(h)
+    >>> (by_v,), (by_h,) = graphc.gradient.subgraph_grad([v], [h], cost=cost)
+    >>> (by_w,), (by_x,) = graphc.gradient.subgraph_grad([w], [x], start={h: by_h})
+    >>> graphc.function([x, w, v], [by_w, by_x])(2.0, 3.0, 1.0)
+    [array(24.), array(36.)]
+    """
+    named, ends = [variable(x) for x in listed(wrt)], [variable(x) for x in listed(end)]
+    known = known_pairs(start)
+    if cost is None and not known:
+        raise GraphcValueError(message("subgraph_grad needs a cost or a start", (), here()))
+    wanted = list(dict.fromkeys([*named, *ends]))
+    from_start = from_cost = None
+    if known:
+        seeds = [as_seed(node, g) for node, g in known.items()]
+        from_start = _down_to(list(known), seeds, wanted, ends)
+    if cost is not None:
+        top = checked_cost(as_node(cost))
+        from_cost = _down_to([top], [fill(top, const(1, top.type.dtype))], wanted, ends)
+    parts = [found for found in (from_start, from_cost) if found is not None]
+    total = {x: _sum(each) for x, each in zip(wanted, zip(*parts, strict=True), strict=True)}
+    found = [total[x] for x in named], [total[x] for x in ends]
+    return (*found, from_start, from_cost) if details else found
+
+
+def _down_to(
+    outputs: list[Node], seeds: list[Node], wanted: list[Node], ends: list[Node]
+) -> list[Node]:
+    """Differentiate a graph that is cut off at some nodes."""
+    cut = {node: stand_in(node) for node in ends if node.inputs}
+    above = substitute([*outputs, *wanted], cut)
+    tops, inside = above[: len(outputs)], above[len(outputs) :]
+    found = simplified_gradients(tops, seeds, inside, ())
+    pairs = zip(found, wanted, strict=True)
+    slopes = [zeros(x) if g is None else defined(g, x, "raise") for g, x in pairs]
+    return substitute(slopes, {leaf: node for node, leaf in cut.items()})
+
+
+def _sum(parts: tuple[Node, ...]) -> Node:
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
 def _name(g: Any, name: str | None) -> None:

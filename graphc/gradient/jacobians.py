@@ -13,11 +13,11 @@ from graphc.autodiff.batch import vectorize as vectorize_nodes
 from graphc.autodiff.diagonal import derivatives
 from graphc.autodiff.disconnected import Disconnection, check_choice
 from graphc.errors import GraphcTypeError, message
-from graphc.gradient.arguments import as_given, checked_cost, listed, matched, variable
+from graphc.gradient.arguments import as_given, checked_cost, listed, matched, stand_in, variable
 from graphc.gradient.derivatives import Rop, grad
 from graphc.gradient.simplified import defined, simplified_gradients, simplified_products
 from graphc.ir import dtypes
-from graphc.ir.node import Node, as_node, const, input_node, operand
+from graphc.ir.node import Node, as_node, const, operand
 from graphc.ir.shapes import Dim, sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
@@ -184,7 +184,7 @@ def _reverse(
     output: Node, wanted: Sequence[Node], constant: Sequence[Node], disconnected_inputs: str
 ) -> list[Any]:
     options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
-    seed = _like(output)
+    seed = stand_in(output)
     found = simplified_gradients([output], [seed], wanted, constant)
     pairs = enumerate(zip(found, wanted, strict=True))
     slopes = {i: defined(g, x, "raise") for i, (g, x) in pairs if g is not None}
@@ -201,7 +201,7 @@ def _reverse(
 
 def _forward(output: Node, x: Node, constant: Sequence[Node], disconnected_inputs: str) -> Any:
     options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
-    tangent = _like(x)
+    tangent = stand_in(x)
     (moved,) = simplified_products([output], [x], [tangent], constant)
     if moved is None:
         return _none(options.gradient([output], x, constant), output, x)
@@ -215,13 +215,6 @@ def _none(stand_in: Any, output: Node, x: Node) -> Any:
     if not isinstance(stand_in, Node):
         return stand_in
     return expand(const(0, x.type.dtype), [*sizes(output), *sizes(x)])
-
-
-def _like(node: Node) -> Node:
-    """Return an input in the place of something of the size of a node."""
-    leaf = input_node(node.type)
-    leaf._sizes = sizes(node)
-    return leaf
 
 
 def _front(rows: Node, shape: Sequence[Dim]) -> Node:

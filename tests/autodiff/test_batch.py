@@ -13,8 +13,10 @@ import graphc.tensor as T
 from graphc.errors import GraphcTypeError, GraphcValueError, NotSupportedError
 from graphc.ir.node import Node, input_node
 from graphc.ir.op import OPS
-from graphc.ir.types import TensorType, TupleType
+from graphc.ir.types import TensorType
 from graphc.ir.verify import verify
+from graphc.ops.control import ifelse
+from graphc.ops.results import get, pack, results
 from harness import evaluate
 from op_samples import Case, cases, rows
 
@@ -37,12 +39,6 @@ def choices(case: Case) -> Iterator[tuple[int, ...]]:
 
 def batch_of(x: Node, count: int | None) -> Node:
     return input_node(TensorType(x.dtype, (count, *x.type.shape)))
-
-
-def results(node: Node) -> list[Node]:
-    if isinstance(node.type, TupleType):
-        return [T.get(node, i) for i in range(len(node.type.items))]
-    return [node]
 
 
 @pytest.mark.parametrize("count", [COUNT, None], ids=["known", "unknown"])
@@ -153,3 +149,24 @@ def test_a_batch_has_one_more_axis() -> None:
         graphc.vectorize(T.exp(x), {3: xs})
     with pytest.raises(GraphcValueError, match="something to replace"):
         graphc.vectorize(T.exp(x), {})
+
+
+def test_branches() -> None:
+    c, cs = T.dscalar("c"), T.dvector("cs")
+    chosen = ifelse(c > 0, T.sum(x), T.prod(y))
+    given = {xs: np.arange(6.0).reshape(2, 3), y: np.array([1.0, 2.0, 4.0])}
+    found = graphc.vectorize(chosen, {x: xs})
+    assert "ifelse" in repr(found)
+    for value, expected in ((1.0, [3.0, 12.0]), (-1.0, [8.0, 8.0])):
+        (got,) = evaluate(found, {**given, c: np.array(value)})
+        np.testing.assert_allclose(got, expected)
+    mixed = graphc.vectorize(chosen, {x: xs, c: cs})
+    (got,) = evaluate(mixed, {**given, cs: np.array([-1.0, 1.0])})
+    np.testing.assert_allclose(got, [8.0, 12.0])
+
+
+def test_bundles() -> None:
+    bundle = pack([T.exp(x), y])
+    found = graphc.vectorize(get(bundle, 0) + get(bundle, 1), {x: xs})
+    (got,) = evaluate(found, {xs: np.zeros((2, 3)), y: np.arange(3.0)})
+    np.testing.assert_allclose(got, [[1.0, 2.0, 3.0]] * 2)
