@@ -1,4 +1,4 @@
-"""Each row of the table of ops: first and second gradients against finite differences.
+"""Each row of the table of ops: gradients to second order, and forward, against differences.
 
 The rows' own gradients are compared on graphs as written; then what rewriting and the backends
 make of them with those. Samples keep away from kinks, as `Op.domain` says.
@@ -15,12 +15,13 @@ import pytest
 import graphc
 import graphc.tensor as T
 from graphc.autodiff.reverse import gradients
-from graphc.gradient import grad
+from graphc.gradient import grad, jvp
 from graphc.ir import dtypes
-from graphc.ir.node import Node, const
+from graphc.ir.node import INPUT, Node, const, input_node
 from graphc.ir.op import OPS
 from graphc.ir.shapes import sizes
 from graphc.ir.verify import verify
+from graphc.ir.walk import leaves
 from harness import evaluate, evaluate_sizes, numeric_gradients
 from op_samples import Case, cases, rows
 
@@ -100,6 +101,58 @@ def test_first_and_second_gradients(name: str) -> None:
         parts = [weighted(g, f"{one} {i}", value) for i, (g, value) in enumerate(values)]
         again = T.add(*parts) if len(parts) > 1 else parts[0]
         check(again, one, places, slopes(again, one, places), SECOND)
+
+
+def directions(case: Case, places: Sequence[int]) -> tuple[list[Node], list[np.ndarray]]:
+    """Return tangents of some inputs of a case, and a random value of each."""
+    rng = np.random.default_rng(zlib.crc32(f"directions of {case}".encode()))
+    nodes = [input_node(case.inputs[i].type, f"t{i}") for i in places]
+    return nodes, [rng.uniform(-1.0, 1.0, case.arrays[i].shape) for i in places]
+
+
+def moved_by_differences(
+    node: Node, case: Case, places: Sequence[int], along: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return how a value changes along a direction: central differences, extrapolated."""
+
+    def at(offset: float) -> np.ndarray:
+        arrays = list(case.arrays)
+        for place, direction in zip(places, along, strict=True):
+            arrays[place] = arrays[place] + offset * direction
+        return evaluate(node, dict(zip(case.inputs, arrays, strict=True)))[0]
+
+    step = 2.0**-10
+    wide, narrow = ((at(h) - at(-h)) / (2 * h) for h in (step, step / 2))
+    return (4 * narrow - wide) / 3
+
+
+def check_forward(node: Node, case: Case, places: Sequence[int], allowed: float) -> None:
+    tangents, along = directions(case, places)
+    wrt = [case.inputs[i] for i in places]
+    moved = jvp(node, wrt, tangents)
+    verify([moved])
+    free = {x for x in leaves([moved]) if x.op is INPUT} - {*case.inputs, *tangents}
+    assert not free, f"{case}: a trace of the seed is left"
+    given = dict(zip((*case.inputs, *tangents), (*case.arrays, *along), strict=True))
+    (value,) = evaluate(moved, given)
+    expected = moved_by_differences(node, case, places, along)
+    assert moved.type.dtype == node.type.dtype and value.shape == expected.shape, str(case)
+    scale = max(1.0, float(np.max(np.abs(expected), initial=0)))
+    np.testing.assert_allclose(value, expected, allowed, allowed * scale, err_msg=str(case))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_forward_and_forward_over_reverse(name: str) -> None:
+    """Tangents of the value, and of its gradient: products with a Jacobian and with a Hessian."""
+    for one in float_cases(name):
+        if not place_is_float(one.node):
+            continue
+        places = [i for i, node in enumerate(one.inputs) if place_is_float(node)]
+        check_forward(one.node, one, places, FIRST)
+        given = dict(zip(one.inputs, one.arrays, strict=True))
+        cost = weighted(one.node, repr(one), evaluate(one.node, given)[0])
+        for g in slopes(cost, one, places):
+            check_forward(g, one, places, SECOND)
 
 
 @pytest.mark.parametrize("name", DISCRETE)
