@@ -9,7 +9,7 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 [array(1.), array([1.        , 2.71828183])]
 """
 
-from graphc import errors, gradient, tensor
+from graphc import errors, gradient, random, tensor
 from graphc.compile.arguments import In
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.evaluate import evaluate
@@ -41,6 +41,7 @@ __all__ = [
     "grad",
     "gradient",
     "pp",
+    "random",
     "shared",
     "tensor",
     "vectorize",

@@ -29,13 +29,14 @@ LAYERS = (
     ("viz", "interop", "random", "gradient", "control"),
     ("compile",),
     ("",),  # graphc/__init__.py, the public names
+    ("sandbox",),
     ("cli",),
     ("__main__",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 # Places of the design that nothing stands in yet.
-PLANNED = {"interop", "random", "control"}
+PLANNED = {"interop", "control"}
 
 # Further to the left, and still not to be known.
 STRANGERS = {

@@ -12,7 +12,7 @@ from graphc.errors import DTypeError, GraphcTypeError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import SHARED, Node, Token, fill_slots
 from graphc.ir.source import here
-from graphc.ir.types import Attrs, TensorType
+from graphc.ir.types import LANGUAGE, Attrs, TensorType
 
 
 class SharedVariable(Node):
@@ -106,7 +106,10 @@ class SharedVariable(Node):
 
     def __reduce__(self) -> Any:
         extra = {k: v for k, v in self.__dict__.items() if k not in _OWN}
-        return _restore, (self.attrs["token"], self.type, self.data, self.name, extra)
+        made_by = (self.attrs["token"], self.type, self.data, self.name, extra)
+        if self.default_update is None:
+            return _restore, made_by
+        return _restore, made_by, {"default_update": self.default_update}  # it may hold this one
 
     def __copy__(self) -> Any:
         return _new(self.type, self.data.copy(), self.name)
@@ -207,3 +210,6 @@ def _restore(
     variable = _new(type, data, name)
     variable.__dict__.update(extra)
     return variable
+
+
+LANGUAGE["shared"] = shared

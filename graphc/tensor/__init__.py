@@ -18,6 +18,7 @@ from graphc.tensor import (
     products,
     reductions,
     shaping,
+    shared_randomstreams,
     sizes,
     variables,
 )
@@ -39,7 +40,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"graphc.tensor has no {name!r}")
 
 
-__all__ = ["TensorType", "nnet"]
+__all__ = ["TensorType", "nnet", "shared_randomstreams"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
 __all__ += reductions.__all__

@@ -1,0 +1,181 @@
+"""Samples of several random numbers each: by inversion, or by a fixed number of tries.
+
+A sampler that rejects draws all of its tries at once, along a new first axis, and takes the first
+one that is accepted. So many tries are made that the chance of none is below 1e-9, less than a
+sample of any size shows; in that case the first try is taken as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.node import Node, number
+from graphc.ops.elementwise import and_, cast, int_div, invert, maximum, minimum, or_, where
+from graphc.ops.math import exp, log, log1p, sqrt
+from graphc.random.draw import Draw, Shape
+
+TRIES = {"normal": 8, "gamma": 8, "counts": 16}  # of which 95, 95 and 75 in 100 are accepted
+SMALL = 10.0
+"""Mean up to which counts are found by inversion."""
+TERMS = 45
+"""Counts that inversion looks at: a mean of 10 gives more with a chance of 1e-14."""
+
+
+def first_accepted(accepted: Node, values: Node, tries: int) -> Any:
+    """Return, of tries along the first axis, the first one that is accepted."""
+    found = values[0]
+    for one in reversed(range(tries)):
+        found = where(accepted[one], values[one], found)
+    return found
+
+
+def truncated_normal(draw: Draw, shape: Shape, dtype: str) -> Any:
+    """Return normal numbers between -2 and 2."""
+    tries = draw.normal((TRIES["normal"], *shape), dtype)
+    return first_accepted(abs(tries) < 2, tries, TRIES["normal"])
+
+
+def gamma(draw: Draw, shape: Shape, dtype: str, a: Any) -> Any:
+    """Return gamma numbers of shape ``a`` and scale 1 (Marsaglia and Tsang 2000).
+
+    For a below 1 those of a + 1 are multiplied by a power of a uniform number.
+    """
+    low = a < 1
+    d = where(low, a + 1, a) - 1 / 3
+    c = 1 / sqrt(9 * d)
+    tries = (TRIES["gamma"], *shape)
+    z, u = draw.normal(tries, dtype), draw.uniform(tries, dtype)
+    v = (z * c + 1) ** 3
+    inside = v > 0
+    safe = where(inside, v, 1)
+    # 1 - u is uniform too, and never 0
+    accepted = and_(inside, log1p(-u) < z * z / 2 + d * (1 - safe + log(safe)))
+    boost = exp(log1p(-draw.uniform(shape, dtype)) / a)
+    return d * first_accepted(accepted, safe, TRIES["gamma"]) * where(low, boost, 1)
+
+
+def _log_factorial(k: Any) -> Any:
+    """Return log(k!) of whole numbers, by Stirling's series from k + 8 on."""
+    z = k + 8
+    below = (k + 1) * (k + 2) * (k + 3) * (k + 4) * (k + 5) * (k + 6) * (k + 7)
+    r = 1 / (z * z)
+    series = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / z
+    return (z - 0.5) * log(z) - z + 0.5 * float(np.log(2 * np.pi)) + series - log(below)
+
+
+def _floor(x: Any) -> Any:
+    return int_div(x, 1.0)
+
+
+def _inverted(u: Node, first: Any, ratio: Callable[[int], Any], terms: int) -> Any:
+    """Return the smallest count whose distribution function is above u.
+
+    ``first`` is the chance of 0; that of k is ``ratio(k)`` times that of k - 1.
+    """
+    chance = total = first
+    count: Any = 0.0
+    for k in range(1, terms + 1):
+        count = count + cast(u >= total, "float64")
+        chance = chance * ratio(k)
+        total = total + chance
+    return count
+
+
+def poisson(draw: Draw, shape: Shape, lam: Node) -> Any:
+    """Return Poisson counts as float64: inversion for small means, else PTRS (Hoermann 1993)."""
+    mean = number(lam)
+    if mean is None:
+        few = _small_poisson(draw, shape, minimum(lam, SMALL))
+        return where(lam <= SMALL, few, _large_poisson(draw, shape, maximum(lam, SMALL)))
+    return (_small_poisson if mean <= SMALL else _large_poisson)(draw, shape, lam)
+
+
+def _small_poisson(draw: Draw, shape: Shape, lam: Any) -> Any:
+    return _inverted(draw.uniform(shape, "float64"), exp(-lam), lambda k: lam / k, TERMS)
+
+
+def _large_poisson(draw: Draw, shape: Shape, lam: Any) -> Any:
+    b = 0.931 + 2.53 * sqrt(lam)
+    a = -0.059 + 0.02483 * b
+    squeeze = 0.9277 - 3.6224 / (b - 2)
+    scale = 1.1239 + 1.1328 / (b - 3.4)
+
+    def log_chance(k: Any) -> Any:
+        return k * log(lam) - lam - _log_factorial(k)
+
+    return _transformed(draw, shape, a, b, lam + 0.43, squeeze, scale, log_chance, None)
+
+
+def _transformed(
+    draw: Draw,
+    shape: Shape,
+    a: Any,
+    b: Any,
+    center: Any,
+    squeeze: Any,
+    scale: Any,
+    log_chance: Callable[[Any], Any],
+    last: Any,
+) -> Any:
+    """Return counts by transformed rejection with a squeeze, from 0 up to ``last``."""
+    tries = (TRIES["counts"], *shape)
+    u = draw.uniform(tries, "float64") - 0.5
+    v = 1 - draw.uniform(tries, "float64")
+    us = 0.5 - abs(u)
+    us = where(us > 0, us, 1e-300)
+    k = _floor((2 * a / us + b) * u + center)
+    legal = k >= 0 if last is None else and_(k >= 0, k <= last)
+    k = where(legal, k, _floor(center))
+    quick = and_(us >= 0.07, v <= squeeze)
+    slow = log(v * scale / (a / (us * us) + b)) <= log_chance(k)
+    beyond = and_(us < 0.013, v > us)
+    accepted = and_(legal, or_(quick, and_(slow, invert(beyond))))
+    return first_accepted(accepted, k, TRIES["counts"])
+
+
+def binomial(draw: Draw, shape: Shape, n: Node, p: Node) -> Any:
+    """Return binomial counts as float64: inversion for small means, else BTRS (Hoermann 1993)."""
+    flipped = p > 0.5
+    q = where(flipped, 1 - p, p)  # the less likely outcome is counted
+    trials, chance = number(n), number(p)
+    if trials is not None and trials <= TERMS:
+        found = _small_binomial(draw, shape, n, q, int(trials))
+    elif trials is not None and chance is not None:
+        mean = trials * min(chance, 1 - chance)
+        many = _small_binomial if mean <= SMALL else _large_binomial
+        found = many(draw, shape, n, q)
+    else:
+        few = n * q <= SMALL
+        some = _small_binomial(draw, shape, n, where(few, q, SMALL / n))
+        many_ = _large_binomial(draw, shape, where(few, 40.0, n), where(few, 0.5, q))
+        found = where(few, some, many_)
+    return where(flipped, n - found, found)
+
+
+def _small_binomial(draw: Draw, shape: Shape, n: Any, p: Any, terms: int = TERMS) -> Any:
+    odds = p / (1 - p)
+    none = exp(n * log1p(-p))
+
+    def ratio(k: int) -> Any:
+        return maximum(n - (k - 1), 0.0) / k * odds
+
+    return _inverted(draw.uniform(shape, "float64"), none, ratio, terms)
+
+
+def _large_binomial(draw: Draw, shape: Shape, n: Any, p: Any) -> Any:
+    spread = sqrt(n * p * (1 - p))
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    squeeze = 0.92 - 4.2 / b
+    scale = (2.83 + 5.1 / b) * spread
+    mode = _floor((n + 1) * p)
+    odds = log(p / (1 - p))
+    at_mode = _log_factorial(mode) + _log_factorial(n - mode)
+
+    def log_chance(k: Any) -> Any:
+        return at_mode - _log_factorial(k) - _log_factorial(n - k) + (k - mode) * odds
+
+    return _transformed(draw, shape, a, b, n * p + 0.5, squeeze, scale, log_chance, n)
