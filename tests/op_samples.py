@@ -10,16 +10,18 @@ import functools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 import graphc.ops  # noqa: F401 - fills the table
-from graphc.errors import DTypeError
+from graphc.errors import DTypeError, ShapeError
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, const, input_node
 from graphc.ir.op import OPS, Domain, Kind, Op
+from graphc.ir.shapes import add, mul, sizes, sub
 from graphc.ir.types import TensorType
-from graphc.ops import elementwise, linalg, movement, random
+from graphc.ops import elementwise, linalg, movement, random, window
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import iota, join, make_vector, put, slice_axes
 from harness import sample
@@ -164,6 +166,74 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("matrices", ("ab", "bc"), linalg.dot),
         Example("transposed", ("ba", "cb"), lambda x, y: linalg.dot(x.T, y.T)),
     ],
+}
+
+
+def _fitting(build: Callable[..., Node]) -> Callable[..., Node]:
+    """Return how to build a node that known sizes may forbid."""
+
+    def attempt(*xs: Node) -> Node:
+        try:
+            return build(*xs)
+        except ShapeError as error:
+            raise Inapplicable(str(error)) from None
+
+    return attempt
+
+
+def _moved(label: str, build: Callable[..., Node], shapes: tuple[str, ...], **how: Any) -> Example:
+    return Example(label, shapes, _fitting(lambda *xs: build(*xs, **how)))
+
+
+def _of_image(g: Node, w: Node, **how: Any) -> Node:
+    """The gradient of a correlation by an image as small as it can be, and one pixel more."""
+    move, gap = how.get("stride", (1, 1)), how.get("dilation", (1, 1))
+    windows = map(window.span, sizes(w)[2:], gap)
+    moved = [mul(sub(n, 1), step) for n, step in zip(sizes(g)[2:], move, strict=True)]
+    shape = [add(add(n, m), int(s > 1)) for n, m, s in zip(windows, moved, move, strict=True)]
+    return window.conv2d_inputs(g, w, shape, **how)
+
+
+def _of_filters(x: Node, g: Node, **how: Any) -> Node:
+    """The gradient of a correlation by filters of two by one pixels."""
+    return window.conv2d_weights(x, g, (2, 1), **how)
+
+
+def _pooled(op: str) -> Callable[..., Node]:
+    """Return how to apply a gradient of `pool_max` of 2 x 1 pixels, 1 x 2 apart."""
+
+    def build(x: Node, other: Node) -> Node:
+        how = {"size": (2, 1), "stride": (1, 2)}
+        return apply(OPS[op], x, window.pool_max(x, **how), other, **how)  # type: ignore[no-any-return]
+
+    return _fitting(build)
+
+
+EXAMPLES |= {
+    "conv2d": [
+        _moved("plain", window.conv2d, ("abcb", "cbaa")),
+        _moved("spread", window.conv2d, ("1bcc", "abaa"), stride=(1, 2), dilation=(2, 1)),
+        _moved("grouped", window.conv2d, ("accb", "aaba"), groups=2),
+        _moved("one pixel", window.conv2d, ("abca", "cb11")),
+        Example("of a view", ("ccba", "cbaa"), lambda x, w: window.conv2d(x.T, w[:, :, ::-1])),
+    ],
+    "conv2d_inputs": [
+        _moved("plain", _of_image, ("acba", "cbaa")),
+        _moved("spread", _of_image, ("1aba", "abaa"), stride=(1, 2), dilation=(2, 1)),
+        _moved("grouped", _of_image, ("aaab", "aaba"), groups=2),
+    ],
+    "conv2d_weights": [
+        _moved("plain", _of_filters, ("abcb", "acbb")),
+        _moved("spread", _of_filters, ("abcb", "acaa"), stride=(1, 2), dilation=(2, 1)),
+        _moved("grouped", _of_filters, ("accb", "aabb"), groups=2),
+    ],
+    "pool_max": [
+        _moved("apart", window.pool_max, ("abcc",), size=(2, 2), stride=(2, 2)),
+        _moved("overlapping", window.pool_max, ("abcc",), size=(3, 2), stride=(1, 1)),
+        _moved("skipping", window.pool_max, ("abcc",), size=(1, 2), stride=(2, 3)),
+    ],
+    "pool_spread": [Example("by the image", ("abca", "abb1"), _pooled("pool_spread"))],
+    "pool_pick": [Example("by the image", ("abcb", "abcb"), _pooled("pool_pick"))],
 }
 
 

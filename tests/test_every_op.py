@@ -23,7 +23,12 @@ def holds(case: Case) -> bool:
     given = dict(zip(case.inputs, case.arrays, strict=True))
     for guard in Sizes([case.node], lambda node: node).guards:
         left, right = evaluate_sizes([guard.left, guard.right], given)
-        legal = {"==": left == right, ">": left > right, "in": 0 <= left < right}
+        legal = {
+            "==": left == right,
+            ">": left > right,
+            ">=": left >= right,
+            "in": 0 <= left < right,
+        }
         if not legal[guard.relation]:
             return False
     return True

@@ -279,6 +279,9 @@ def guard_failed(guard: Guard, left: int, right: int) -> GraphcError:
     if guard.relation == ">":
         what = f"{node.op.name} over no elements has no value"
         return GraphcValueError(message(what, operands, node.where))
+    if guard.relation == ">=" and node.op.kind is not Kind.REGION:
+        what = f"{node.op.name}: a window of {right} does not fit an axis of size {left}"
+        return ShapeError(message(what, operands, node.where))
     if guard.relation == ">=":
         what = f"{node.op.name}: a sequence of {left} elements for {right} steps"
         return ShapeError(message(what, operands, node.where))

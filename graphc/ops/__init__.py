@@ -1,6 +1,17 @@
 """The table of ops. Importing this package fills ``OPS``."""
 
-from graphc.ops import control, elementwise, linalg, math, movement, parts, random, reduce, results
+from graphc.ops import (
+    control,
+    elementwise,
+    linalg,
+    math,
+    movement,
+    parts,
+    random,
+    reduce,
+    results,
+    window,
+)
 
 __all__ = [
     "control",
@@ -12,4 +23,5 @@ __all__ = [
     "random",
     "reduce",
     "results",
+    "window",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphc.backends.numpy import windows
 from graphc.backends.numpy.views import slice_text
 from graphc.emit.host import HostFunction
 from graphc.ir.node import Node
@@ -46,6 +47,13 @@ def _random(host: HostFunction, node: Node, operands: list[str], out: str) -> No
     host.body.line(f"{node.op.name}({state}, {step}, {part}, {out})", [node])
 
 
+def _windows(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    """Call the function of the op's name; sizes among the inputs are those of ``out``."""
+    arrays = [text for text, child in zip(operands, node.inputs, strict=True) if child.type.ndim]
+    place = ", ".join(map(str, node.attrs.values()))
+    host.body.line(f"{node.op.name}({', '.join(arrays)}, {out}, {place})", [node])
+
+
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
@@ -54,4 +62,5 @@ ROUTINES: dict[str, Routine] = {
     "random_bits": _random,
     "random_normal": _random,
     "random_uniform": _random,
+    **dict.fromkeys(windows.__all__, _windows),
 }
