@@ -187,7 +187,7 @@ conv2d_op = register(
         infer=_infer_conv,
         dims=_conv_dims,
         prepare=_prepare_conv,
-        checks=lambda node: _links(*map(sizes, node.inputs), None, node.attrs),
+        checks=lambda node: _links(sizes(node.inputs[0]), sizes(node.inputs[1]), None, node.attrs),
         vjp=_conv_vjp,
         weight=200,
         reference=_conv_reference,
@@ -454,6 +454,14 @@ def _pick_reference(x: Any, top: Any, v: Any, size: Pair, stride: Pair) -> Any:
     return (np.sum(found, axis=0) / np.maximum(count, 1)).astype(x.dtype)
 
 
+def _spread(x: Node, top: Node, g: Node, like: Node) -> Node:
+    return apply(pool_spread_op, x, top, g, **like.attrs)  # type: ignore[no-any-return]
+
+
+def _pick(x: Node, top: Node, v: Node, like: Node) -> Node:
+    return apply(pool_pick_op, x, top, v, **like.attrs)  # type: ignore[no-any-return]
+
+
 pool_max_op = register(
     Op(
         name="pool_max",
@@ -463,7 +471,7 @@ pool_max_op = register(
         dims=_pool_dims,
         prepare=_prepare_pool,
         checks=_pool_checks,
-        vjp=lambda g, out, x: [apply(pool_spread_op, x, out, g, **out.attrs)],
+        vjp=lambda g, out, x: [_spread(x, out, g, out)],
         weight=40,
         reference=_pool_reference,
         doc="The largest number in each window of an image; NaN wins. Ties share the gradient"
@@ -498,7 +506,7 @@ def _need_float(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[N
     return nodes
 
 
-pool_spread_op = register(
+pool_spread_op: Op = register(
     Op(
         name="pool_spread",
         kind=Kind.CALL,
@@ -507,14 +515,14 @@ pool_spread_op = register(
         dims=lambda node: sizes(node.inputs[0]),
         prepare=_need_float,
         checks=lambda node: _pool_linked(node, 0),
-        vjp=lambda h, out, x, top, g: [None, None, apply(pool_pick_op, x, top, h, **out.attrs)],
+        vjp=lambda h, out, x, top, g: [None, None, _pick(x, top, h, out)],
         weight=40,
         reference=_spread_reference,
         doc="What belongs to the windows of pool_max, shared evenly by their largest pixels.",
     )
 )
 
-pool_pick_op = register(
+pool_pick_op: Op = register(
     Op(
         name="pool_pick",
         kind=Kind.CALL,
@@ -523,7 +531,7 @@ pool_pick_op = register(
         dims=_pool_dims,
         prepare=_need_float,
         checks=lambda node: _pool_linked(node, 1),
-        vjp=lambda h, out, x, top, v: [None, None, apply(pool_spread_op, x, top, h, **out.attrs)],
+        vjp=lambda h, out, x, top, v: [None, None, _spread(x, top, h, out)],
         weight=40,
         reference=_pick_reference,
         doc="The mean of the third operand over the largest pixels of each window of the first.",

@@ -120,7 +120,7 @@ class _Places:
         under = self.under(images, rows)
         columns = _scratch.take("columns", under.shape, images.dtype)
         np.copyto(columns, under)
-        return columns.reshape(self.groups, -1, len(images) * self.count(rows))
+        return columns.reshape(self.groups, prod(under.shape[1:4]), len(images) * self.count(rows))
 
 
 def _in_rows(images: np.ndarray) -> np.ndarray:
@@ -151,6 +151,12 @@ def _margins(images: np.ndarray, margin: Pair) -> np.ndarray:
 # -- correlation ----------------------------------------------------------------------------------
 
 
+def _as_matrices(filters: np.ndarray, groups: int) -> np.ndarray:
+    """Return filters as (group, filter, pixel of the window), without a copy if they follow."""
+    count, *rest = filters.shape
+    return np.ascontiguousarray(filters).reshape(groups, count // groups, prod(rest))
+
+
 def conv2d(
     x: np.ndarray, w: np.ndarray, out: np.ndarray, stride: Pair, dilation: Pair, groups: int
 ) -> None:
@@ -169,7 +175,7 @@ def _correlate(
 ) -> None:
     image = (x.shape[2] + 2 * margin[0], x.shape[3] + 2 * margin[1])
     places = _Places(image, w.shape[2:], out.shape[2:], stride, dilation, groups)
-    filters = np.ascontiguousarray(w).reshape(groups, len(w) // groups, -1)
+    filters = _as_matrices(w, groups)
     target = places.by_group(out)
     for n, m, r, s in places.blocks(len(x), x.shape[1], x.itemsize):
         images = _margins(x[n:m], margin)
@@ -201,7 +207,7 @@ def _scatter(
 ) -> None:
     """Write the gradient where windows move by more: each place adds to the pixels under it."""
     places = _Places(out.shape[2:], w.shape[2:], g.shape[2:], stride, dilation, groups)
-    filters = np.ascontiguousarray(w).reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
+    filters = _as_matrices(w, groups).swapaxes(1, 2)
     source = places.by_group(g)
     out[...] = 0
     for n, m, r, s in places.blocks(len(g), out.shape[1], g.itemsize):
@@ -222,7 +228,7 @@ def conv2d_weights(
 ) -> None:
     """Write the gradient of a correlation by its filters."""
     places = _Places(x.shape[2:], out.shape[2:], g.shape[2:], stride, dilation, groups)
-    total = out.reshape(groups, len(out) // groups, -1)
+    total = _as_matrices(out, groups)
     part = _scratch.take("part", total.shape, out.dtype)
     source = places.by_group(g)
     total[...] = 0
@@ -279,9 +285,9 @@ def _largest(parts: Sequence[np.ndarray], out: np.ndarray) -> None:
     if len(parts) == 1:
         np.copyto(out, parts[0])
         return
-    np.maximum(parts[0], parts[1], out)
+    np.maximum(parts[0], parts[1], out=out)
     for part in parts[2:]:
-        np.maximum(out, part, out)
+        np.maximum(out, part, out=out)
 
 
 def pool_spread(
@@ -331,6 +337,6 @@ def _hits(
     count = _scratch.take("count", top.shape, x.dtype)
     for hit, (i, j) in zip(hits, product(*map(range, size)), strict=True):
         np.equal(_tap(x, i, j, stride, top.shape[2:]), top, hit)
-    np.add.reduce(hits, 0, x.dtype, count)
+    np.add.reduce(hits, 0, x.dtype, out=count)
     np.maximum(count, 1, out=count)  # a window that has NaN in it has no largest pixel
     return hits, count

@@ -40,7 +40,7 @@ MEMORY = (
     "send",
 )
 HELPERS = ("down", "over_zero")
-ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "view")
+ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "slide", "view")
 
 
 class OpenCLBackend:

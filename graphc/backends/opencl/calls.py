@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from graphc.backends.opencl import windows
 from graphc.backends.opencl.groups import is_host_value
 from graphc.emit.host import HostFunction
 from graphc.ir.node import Node
@@ -91,6 +92,13 @@ def _random(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     host.body.line(f"draw({node.op.name!r}, {state}, {step}, {part}, {out})", [node])
 
 
+def _windows(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    arrays = [_contiguous(backend, host, child) for child in node.inputs if child.type.ndim]
+    out = backend.array(host, node)
+    place = ", ".join(map(str, node.attrs.values()))
+    host.body.line(f"slide({node.op.name!r}, {', '.join(arrays)}, {out}, {place})", [node])
+
+
 def _contiguous(backend: OpenCLBackend, host: HostFunction, node: Node) -> str:
     """Return an operand as an array whose elements follow each other from the buffer's start."""
     array = backend.view(host, node)
@@ -106,4 +114,5 @@ ROUTINES: dict[str, Routine] = {
     "random_bits": _random,
     "random_normal": _random,
     "random_uniform": _random,
+    **dict.fromkeys(windows.ROUTINES, _windows),
 }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphc.backends.opencl import products, random
+from graphc.backends.opencl import products, random, windows
 from graphc.backends.opencl.arrays import DeviceArray, Memory
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel_files import read
@@ -120,6 +120,10 @@ class Routines:
         source = source._replace(strides=strides)
         products.copy(self.device, target.dtype, target.shape, source.as_view, target.as_view)
 
+    def slide(self, name: str, *operands: Any) -> None:
+        """Queue a routine of `windows`: arrays, the result, and where the windows lie."""
+        windows.ROUTINES[name](self.device, *operands)
+
     def fill_view(self, target: Any, value: float) -> None:
         """Queue one value for all elements."""
         target = _view(target)
@@ -130,6 +134,8 @@ def prepare(device: Device, node: Node) -> None:
     """Build what the routine of a node will launch."""
     if node.op.name.startswith("random_"):
         random.prepare(device, node.type.dtype, node.op.name)
+    elif node.op.name in windows.ROUTINES:
+        windows.prepare(device, node.op.name, node.type.dtype)
     elif node.op.name != "dot":
         products.prepare(device, node.type.dtype, "copy")
     elif node.type.dtype != "bool":
