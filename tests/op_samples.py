@@ -21,7 +21,7 @@ from graphc.ir.node import Node, apply, const, input_node
 from graphc.ir.op import OPS, Domain, Kind, Op
 from graphc.ir.shapes import add, mul, sizes, sub
 from graphc.ir.types import TensorType
-from graphc.ops import elementwise, linalg, movement, random, window
+from graphc.ops import elementwise, index, linalg, movement, random, window
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import iota, join, make_vector, put, slice_axes
 from harness import sample
@@ -85,6 +85,26 @@ DISCRETE = {
 SMOOTH = {
     "mod": (Domain(2.7, 4.0), Domain(2.1, 2.5)),  # one period
 }
+
+
+_INDEXED = (None, None, "int64")
+
+
+def _scattered(write: Callable[..., Node], axis: int) -> Callable[..., Node]:
+    return lambda x, y, i: write(x, y, [i], axis)
+
+
+def _spread(write: Callable[..., Node]) -> Callable[..., Node]:
+    return lambda x, y, i: write(x, expand(y, list(x.shape)), [i])
+
+
+def _counted(write: Callable[..., Node]) -> Callable[..., Node]:
+    return lambda x, y, i: write(x, y[:, 0], [iota(x.shape[0]), 0 * i])
+
+
+def _found(x: Node, v: Node, side: str) -> Node:
+    """Return a search in 0, 1, ... in the dtype of the values."""
+    return index.searchsorted(elementwise.cast(iota(x.shape[0]), v.type.dtype), v, side)  # type: ignore[no-any-return]
 
 
 def rows() -> list[str]:
@@ -154,6 +174,44 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("rows", ("ab", "cb"), lambda x, y: join(0, [x, y])),
         Example("columns", ("ab", "ab", "a1"), lambda x, y, z: join(1, [x, y, z])),
     ],
+    "gather": [
+        Example("rows", ("bc", "b"), lambda x, i: index.gather(x, [i]), (None, "int64")),
+        Example("columns", ("ab", "bc"), lambda x, i: index.gather(x, [i], 1), (None, "int32")),
+        Example(
+            "points",
+            ("abc", "bc", "c"),
+            lambda x, i, j: index.gather(x, [i, j], 1),
+            (None, "int64", "int8"),
+        ),
+        Example("of a view", ("bcb", "c"), lambda x, i: index.gather(x.T, [i], 1), (None, "int64")),
+        Example(
+            "counted",
+            ("bb", "b"),
+            lambda x, i: index.gather(x, [iota(x.shape[0]), i]),
+            (None, "int64"),
+        ),
+    ],
+    "scatter": [
+        Example("rows", ("bc", "bc", "b"), _scattered(index.scatter, 0), (None, None, "int64")),
+        Example("a part", ("abc", "aabc", "ab"), _scattered(index.scatter, 1), _INDEXED),
+        Example("one value", ("bc", "", "b"), _spread(index.scatter), _INDEXED),
+        Example("counted", ("bc", "bc", "b"), _counted(index.scatter), _INDEXED),
+    ],
+    "scatter_add": [
+        Example("rows", ("bc", "bc", "b"), _scattered(index.scatter_add, 0), _INDEXED),
+        Example("a part", ("abc", "aabc", "ab"), _scattered(index.scatter_add, 1), _INDEXED),
+        Example("one value", ("bc", "", "b"), _spread(index.scatter_add), _INDEXED),
+        Example("counted", ("bc", "bc", "b"), _counted(index.scatter_add), _INDEXED),
+    ],
+    "flatnonzero": [Example("a vector", ("b",), index.flatnonzero)],
+    "searchsorted": [
+        Example("from the left", ("b", "ac"), lambda x, v: _found(x, v, "left")),
+        Example("from the right", ("b", "c"), lambda x, v: _found(x, v, "right")),
+    ],
+    "place": [
+        Example("a vector", ("ab", "c"), lambda i, x: index.place(i, x.size + 1), ("int64", None))
+    ],
+    "part_of": [Example("all", ("ab", "ab"), lambda x, y: index.note_part(x, y))],
     "iota": [Example("a size", ("a",), lambda x: iota(x.shape[0]))],
     "make_vector": [Example("scalars", ("", "", ""), make_vector)],
     "random_bits": _draws(random.bits, "uint32", "uint64"),

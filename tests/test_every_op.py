@@ -65,7 +65,7 @@ def test_type_and_sizes_are_those_of_the_value(name: str) -> None:
             verify([one.node])
             (value,) = evaluate(one.node, given)
             assert evaluate_sizes(sizes(one.node), given) == value.shape, one
-            if known and name != "iota":
+            if known and name not in ("iota", "flatnonzero"):
                 assert None not in one.node.type.shape, f"{one}: a size is lost"
 
 

@@ -129,7 +129,7 @@ def _bounds(order: Sequence[Node]) -> set[Node]:
 
 
 # How many of the inputs of an op are arrays; those after them are sizes and places.
-_OPERANDS = {"slice": 1, "expand": 1, "reshape": 1, "put": 2, "iota": 0}
+_OPERANDS = {"slice": 1, "expand": 1, "reshape": 1, "put": 2, "iota": 0, "place": 1}
 _OPERANDS |= dict.fromkeys(("random_bits", "random_uniform", "random_normal"), 2)
 _OPERANDS |= dict.fromkeys(("conv2d_inputs", "conv2d_weights"), 2)
 

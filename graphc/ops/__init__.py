@@ -3,6 +3,7 @@
 from graphc.ops import (
     control,
     elementwise,
+    index,
     linalg,
     math,
     movement,
@@ -16,6 +17,7 @@ from graphc.ops import (
 __all__ = [
     "control",
     "elementwise",
+    "index",
     "linalg",
     "math",
     "movement",

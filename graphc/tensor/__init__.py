@@ -17,6 +17,7 @@ from graphc.tensor import (
     nnet,
     products,
     reductions,
+    replacing,
     shaping,
     shared_randomstreams,
     sizes,
@@ -27,6 +28,7 @@ from graphc.tensor.elementwise import *
 from graphc.tensor.indexing import *
 from graphc.tensor.products import *
 from graphc.tensor.reductions import *
+from graphc.tensor.replacing import *
 from graphc.tensor.shaping import *
 from graphc.tensor.sizes import *
 from graphc.tensor.variables import *
@@ -49,5 +51,6 @@ __all__ += sizes.__all__
 __all__ += creation.__all__
 __all__ += products.__all__
 __all__ += indexing.__all__
+__all__ += replacing.__all__
 
 language.fill()

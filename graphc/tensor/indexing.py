@@ -1,40 +1,31 @@
-"""Indexing with integers, slices, Ellipsis and None, and arrays with a part replaced.
+"""Indexing: whatever NumPy takes between brackets, as views around at most one `gather`.
 
-Every such index becomes one `slice` node, with a start, a length and a step per indexed axis, and
-one `dimshuffle`. Bounds follow Python: they count from the end if negative, and are cut to the
-axis. Where the size of the axis is not known before the call, start and length are formulas.
+Integers and slices cut the array first. Index arrays are then read by one `gather`, for which their
+axes are brought together, and a `dimshuffle` puts the result's axes where NumPy has them: in place
+of the arrays' axes if all integers and arrays of the index stand side by side, in front otherwise.
+A condition becomes the places at which it is true.
 """
 
 from __future__ import annotations
 
-import builtins
-from dataclasses import dataclass, field
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import (
-    DTypeError,
-    GraphcIndexError,
-    GraphcTypeError,
-    GraphcValueError,
-    NotSupportedError,
-    message,
-)
+from graphc.errors import GraphcIndexError, GraphcTypeError, GraphcValueError, message
 from graphc.ir import dtypes
-from graphc.ir.node import DIM, Node, as_node, number, operand
-from graphc.ir.shapes import Dim, add, as_dim, at_least, at_most, floor_div, sizes, sub
+from graphc.ir.node import CONST, Node, as_node, const, operand
+from graphc.ir.shapes import Dim, as_dim, as_size_node, product, sizes
 from graphc.ir.source import here
-from graphc.ops.elementwise import cast, lt, where
-from graphc.ops.family import is_number
-from graphc.ops.movement import dimshuffle, expand
-from graphc.ops.parts import put, slice_axes
-from graphc.tensor.shaping import shape_padleft
+from graphc.ops import index as places_of
+from graphc.ops.elementwise import add, cast, int_div, lt, maximum, minimum, mod, where
+from graphc.ops.index import gather, known_index, note_part
+from graphc.ops.movement import dimshuffle, expand, reshape
+from graphc.ops.parts import iota
+from graphc.tensor.creation import arange
+from graphc.tensor.shaping import flatten, stack
 from graphc.tensor.sizes import MAKE_VECTOR, elements, vector_of
-
-Slice = builtins.slice
-_DIMSHUFFLE, _SLICE = "dimshuffle", "slice"
+from graphc.tensor.slicing import Cut, Places, Slice, checked, read, without_dots
 
 
 def getitem(x: Any, index: Any) -> Node:
@@ -43,23 +34,27 @@ def getitem(x: Any, index: Any) -> Node:
     Examples
     --------
     >>> import graphc.tensor as T
-    >>> m = T.TensorType("float64", (5, None))("m")
+    >>> m, i = T.TensorType("float64", (5, None))("m"), T.lmatrix("i")
     >>> m[0].type, m[1:3, ::-1].type, m[:, None, -1].type
     (float64[?], float64[2, ?], float64[5, 1])
+    >>> m[i].type, m[[0, 2], 1:].type, m[m > 0].type
+    (float64[?, ?, ?], float64[2, ?], float64[?])
     """
     x = as_node(x)
-    parts = _parts(x, index)
+    parts = read(x, index)
     if x.op is MAKE_VECTOR and len(parts) == 1:
         found = _of_scalars(x, parts[0])
         if found is not None:
             return found
-    return _Cut.of(x, parts).apply(x)
+    if any(isinstance(one, Places) or _has_open_step(one) for one in parts):
+        return _at_places(x, parts)
+    return Cut.of(x, without_dots(x, parts)).apply(x)
 
 
 def _of_scalars(vector: Node, part: Any) -> Node | None:
     """Return an element or a slice of a vector of scalars, such as a shape, without an index."""
     if isinstance(part, int):
-        return vector.inputs[_checked(part, len(vector.inputs), vector, 0)]
+        return vector.inputs[checked(part, len(vector.inputs), vector, 0)]
     if isinstance(part, Slice) and all(
         bound is None or isinstance(bound, int) for bound in (part.start, part.stop, part.step)
     ):
@@ -67,349 +62,455 @@ def _of_scalars(vector: Node, part: Any) -> Node | None:
     return None
 
 
-# -- reading an index -----------------------------------------------------------------------------
+# -- index arrays ---------------------------------------------------------------------------------
 
 
-def _parts(x: Node, index: Any) -> list[Any]:
-    """Return an index as a list of int, Node, slice and None, without Ellipsis."""
-    given = list(index) if isinstance(index, tuple) else [index]
-    parts = [_part(x, one) for one in given]
-    dots = [i for i, one in enumerate(parts) if isinstance(one, EllipsisType)]
-    if len(dots) > 1:
-        raise GraphcIndexError(message("an index has one ... at most", [operand(x)], here()))
-    used = sum(one is not None and not isinstance(one, EllipsisType) for one in parts)
-    if used > x.type.ndim:
-        raise GraphcIndexError(
-            message(f"{used} indices for {x.type.ndim} axes", [operand(x)], here())
-        )
-    if dots:
-        parts[dots[0] : dots[0] + 1] = [Slice(None)] * (x.type.ndim - used)
-    return parts
+def _at_places(x: Node, parts: list[Any]) -> Node:
+    """Return the part of x that an index with arrays in it gives."""
+    separate = _are_separate(parts)
+    parts = without_dots(x, parts)
+    base, parts = _without_conditions(x, parts)
+    base, parts = _without_open_steps(base, parts)
+    counted = [one for one in parts if one is not None]
+    plain = [Slice(None) if isinstance(one, Places) else one for one in counted]
+    cut = Cut.of(base, plain, whole=False).apply(base)
+    axes = _axes_of(counted)
+    arrays = [one.array for one in parts if isinstance(one, Places)]
+    if not arrays:
+        shown = _pattern(parts, axes, cut.type.ndim, 0, None, False)
+        return note_part(dimshuffle(cut, shown), x)
+    found, order = _read(cut, arrays, [axes[i] for i in _places_in(counted)])
+    pattern = _pattern(parts, axes, cut.type.ndim, _rank(arrays), order, separate)
+    source = found.inputs[0]
+    found = dimshuffle(found, pattern)
+    return found if source is x else note_part(found, x)
 
 
-def _part(x: Node, one: Any) -> Any:
-    """Return one part of an index in the form the rest of the module knows."""
-    if one is None or isinstance(one, EllipsisType):
-        return one
-    if isinstance(one, Slice):
-        bounds = [None if b is None else _whole(x, b) for b in (one.start, one.stop, one.step)]
-        return Slice(*bounds)
-    if isinstance(one, (list, tuple)) or np.ndim(one) > 0 or _is_bool(one):
-        found = as_node(one)
-        raise NotSupportedError(
-            message(
-                f"indexing with {'a condition' if _is_bool(found) else 'an array'}",
-                [operand(x), operand(found)],
-                here(),
-                "use integers, slices, ... and None; T.switch chooses by a condition",
-            )
-        )
-    return _whole(x, one)
+def _are_separate(parts: list[Any]) -> bool:
+    """Tell whether something stands between the integers and arrays of an index."""
+    chosen = [
+        i
+        for i, one in enumerate(parts)
+        if one is not None and one is not ... and not isinstance(one, Slice)
+    ]
+    return chosen[-1:] != chosen[:1] and chosen[-1] - chosen[0] + 1 != len(chosen)
 
 
-def _is_bool(one: Any) -> bool:
-    return isinstance(one, (bool, np.bool_)) or getattr(one, "dtype", None) == dtypes.BOOL
+def _places_in(parts: list[Any]) -> list[int]:
+    return [i for i, one in enumerate(parts) if isinstance(one, Places)]
 
 
-def _whole(x: Node, value: Any) -> int | Node:
-    """Return an index or a bound as an int, or as an int64 scalar node."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iu":
-        return int(value)
-    if isinstance(value, Node) and not value.type.ndim and _is_whole(value):
-        return as_dim(cast(value, dtypes.INDEX))
-    operands = [operand(x), operand(value)] if isinstance(value, Node) else [operand(x)]
-    raise GraphcTypeError(
-        message(
-            f"an index is an integer, a slice, ... or None, not {value!r}",
-            operands,
-            here(),
-            "cast it with T.cast(i, 'int64')" if isinstance(value, Node) else None,
-        )
-    )
+def _axes_of(parts: list[Any]) -> list[int]:
+    """Return for each part its axis after integers have dropped theirs; theirs is the next one."""
+    kept = [isinstance(one, (Slice, Places)) for one in parts]
+    return [sum(kept[:i]) for i in range(len(parts))]
 
 
-def _is_whole(node: Node) -> bool:
-    return dtypes.kind(node.type.dtype) in ("int", "uint")
+def _rank(arrays: list[Node]) -> int:
+    return max(one.type.ndim for one in arrays)
 
 
-def _checked(index: int, size: int, x: Node, axis: int) -> int:
-    """Return an index counted from 0, or raise if it lies outside its axis."""
-    if not -size <= index < size:
-        raise GraphcIndexError(
-            message(
-                f"index {index} is out of range for axis {axis} of size {size}",
-                [operand(x)],
-                here(),
-            )
-        )
-    return index % size
+def _read(x: Node, arrays: list[Node], axes: list[int]) -> tuple[Node, list[int]]:
+    """Return what index arrays for these axes of x read, and the other axes of x in order.
+
+    The result's axes are those before the arrays', then those of the arrays, then the rest; or the
+    arrays' first, if other axes lie between theirs.
+    """
+    for array, axis in zip(arrays, axes, strict=True):
+        _check_known(x, array, axis)
+    rest = [axis for axis in range(x.type.ndim) if axis not in axes]
+    if axes == list(range(axes[0], axes[0] + len(axes))):
+        return gather(x, arrays, axes[0]), rest
+    return gather(dimshuffle(x, [*axes, *rest]), arrays, 0), rest
 
 
-# -- the normal form ------------------------------------------------------------------------------
+def _check_known(x: Node, array: Node, axis: int) -> None:
+    """Raise if an index known before the call lies outside of an axis of known size."""
+    values, size = known_index(array), x.type.shape[axis]
+    if values is None or size is None:
+        return
+    bad = values[(values < -size) | (values >= size)]
+    if bad.size:
+        checked(int(bad[0]), size, x, axis)
 
 
-@dataclass
-class _Cut:
-    """A basic index in normal form: one slice, then one dimshuffle."""
+def _pattern(
+    parts: list[Any],
+    axes: list[int],
+    rank: int,
+    places: int,
+    rest: list[int] | None,
+    separate: bool,
+) -> list[int]:
+    """Return the dimshuffle that brings what was read into NumPy's order.
 
-    axes: list[int] = field(default_factory=list)
-    starts: list[Dim] = field(default_factory=list)
-    lengths: list[Dim] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    pattern: list[int] = field(default_factory=list)  # of the result's axes; -1 is a new one
+    ``axes`` are those of the parts besides None; ``places`` the number of axes of the arrays, and
+    ``rest`` the axes that no array is for, which keep their order.
+    """
+    rest = list(range(rank)) if rest is None else rest
+    taken = [axis for axis in range(rank) if axis not in rest]
+    together = not taken or taken == list(range(taken[0], taken[0] + len(taken)))
+    front = taken[0] if taken and together else 0
+    number = {axis: i if i < front else i + places for i, axis in enumerate(rest)}
+    of_arrays = list(range(front, front + places))
+    pattern = of_arrays if separate else []
+    placed = separate or not taken
+    left = iter(axes)
+    for one in parts:
+        if one is None:
+            pattern.append(-1)
+            continue
+        axis = next(left)
+        if isinstance(one, Slice):
+            pattern.append(number[axis])
+        elif not placed:
+            pattern += of_arrays
+            placed = True
+    shown = {one for one in pattern if one >= 0}
+    return pattern + [i for i in range(len(rest) + places) if i not in shown]
 
-    @classmethod
-    def of(cls, x: Node, parts: list[Any]) -> _Cut:
-        """Return the normal form of the parts of an index."""
-        cut = cls()
-        trivial: int | None = None
-        axis = 0
-        for part in parts:
-            if part is None:
-                cut.pattern.append(-1)
-                continue
-            if not isinstance(part, Slice):
-                cut.take(axis, _place(part, sizes(x)[axis], x, axis), 1, 1)
+
+# -- conditions -----------------------------------------------------------------------------------
+
+
+def _without_conditions(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
+    """Return an index with the places of what is true in place of conditions.
+
+    One condition alone is for one axis of x, into which its axes are merged.
+    """
+    alone = sum(isinstance(one, Places) for one in parts) == 1
+    found: list[Any] = []
+    axis = 0
+    for one in parts:
+        if isinstance(one, Places) and one.is_condition:
+            x, condition = _matched(x, one.array, axis)
+            if alone:
+                x = _merged(x, axis, one.axes)
+                found.append(Places(_true_places(flatten(condition))))
             else:
-                cut.pattern.append(axis)
-                if part == Slice(None):
-                    trivial = axis if trivial is None else trivial
-                else:
-                    cut.take(axis, *_bounds(part, sizes(x)[axis], x))
-            axis += 1
-        cut.pattern += range(axis, x.type.ndim)
-        if not cut.axes and trivial is not None:  # so that x[:] can be the target of set_subtensor
-            cut.take(trivial, 0, sizes(x)[trivial], 1)
-        return cut
-
-    def take(self, axis: int, start: Dim, length: Dim, step: int) -> None:
-        """Cut an axis."""
-        self.axes.append(axis)
-        self.starts.append(start)
-        self.lengths.append(length)
-        self.steps.append(step)
-
-    def apply(self, x: Node) -> Node:
-        """Return the part of x."""
-        if self.axes:
-            x = slice_axes(x, self.axes, self.starts, self.lengths, self.steps)
-        return dimshuffle(x, self.pattern)  # type: ignore[no-any-return]
+                found += [Places(each) for each in nonzero(condition)]
+            axis += 1 if alone else one.axes
+            continue
+        found.append(one)
+        axis += one is not None
+    return x, found
 
 
-def _place(index: Dim, size: Dim, x: Node, axis: int) -> Dim:
-    """Return where an integer index points, counted from 0; the slice checks that it is inside."""
-    if isinstance(index, int):
-        if isinstance(size, int):
-            return _checked(index, size, x, axis)
-        return index if index >= 0 else sub(size, -index)
-    return index if _never_negative(index) else _wrap(index, size)
-
-
-def _wrap(index: Node, size: Dim) -> Node:
-    """Return an index with the size added where it is negative."""
-    return where(lt(index, 0), add(index, size), index)  # type: ignore[no-any-return]
-
-
-def _never_negative(node: Node, depth: int = 6) -> bool:
-    """Tell whether a scalar is a size, or made of sizes so that it cannot be below 0."""
-    value = number(node)
-    if value is not None:
-        return value >= 0
-    if node.op is DIM or dtypes.kind(node.type.dtype) == "uint":
-        return True
-    if not depth:
-        return False
-    below = (_never_negative(child, depth - 1) for child in node.inputs)
-    if node.op.name == "maximum":
-        return any(below)
-    return node.op.name in ("add", "mul", "minimum", "int_div", "cast") and all(below)
-
-
-def _bounds(part: Slice, size: Dim, x: Node) -> tuple[Dim, Dim, int]:
-    """Return start, length and step of a slice of an axis."""
-    step = 1 if part.step is None else part.step
-    if not isinstance(step, int):
-        raise NotSupportedError(
-            message(
-                "a slice with a symbolic step",
-                [operand(x), operand(step)],
-                here(),
-                "write the step as a number",
+def _matched(x: Node, condition: Node, axis: int) -> tuple[Node, Node]:
+    """Return an array and a condition whose sizes agree; checked when it runs, if not known."""
+    own = list(sizes(condition))
+    whole = list(sizes(x))
+    for i, size in enumerate(own):
+        there = whole[axis + i]
+        if isinstance(size, int) and isinstance(there, int) and size != there:
+            raise GraphcIndexError(
+                message(
+                    f"a condition of size {size} does not fit axis {axis + i} of size {there}",
+                    [operand(x), operand(condition)],
+                    here(),
+                )
             )
-        )
-    if step == 0:
-        raise GraphcValueError(message("the step of a slice is 0", [operand(x)], here()))
-    start, stop = part.start, part.stop
-    if isinstance(size, int) and not isinstance(start, Node) and not isinstance(stop, Node):
-        place = range(size)[Slice(start, stop, step)]
-        return (place.start if len(place) else 0), len(place), step
-    if step < 0:
-        return *_downwards(start, stop, size, -step), step
-    return *_upwards(start, stop, size, step), step
-
-
-def _upwards(start: Dim | None, stop: Dim | None, size: Dim, step: int) -> tuple[Dim, Dim]:
-    """Return start and length of a slice with a positive step.
-
-    Lengths are written so that equal ones are equal formulas: ``x[1:]`` and ``x[:-1]`` both have
-    ``max(n - 1, 0)`` elements. A start beyond the end does no harm, as the length is then 0.
-    """
-    low = 0 if start is None else start
-    if isinstance(low, int) and low >= 0:
-        if stop is None or (isinstance(stop, int) and stop < 0):
-            off = low + (0 if stop is None else -int(stop))
-            span = at_least(sub(size, off), 0) if off else size
+        if isinstance(size, int):
+            whole[axis + i] = size
         else:
-            span = at_least(sub(_cut(stop, size), low), 0) if low else _cut(stop, size)
-        return low, _count(span, step)
-    if isinstance(low, int) and stop is None:
-        return at_least(sub(size, -low), 0), _count(at_most(size, -low), step)
-    begin, end = _cut(low, size), size if stop is None else _cut(stop, size)
-    span = sub(end, begin)
-    return begin, _count(span if stop is None else at_least(span, 0), step)
+            own[i] = there
+    return expand(x, whole), expand(condition, own)
 
 
-def _cut(bound: Dim, size: Dim) -> Dim:
-    """Return a bound counted from 0 and limited to [0, size]."""
-    if isinstance(bound, int):
-        return at_most(size, bound) if bound >= 0 else at_least(sub(size, -bound), 0)
-    if _never_negative(bound):
-        return at_most(bound, size)
-    return at_most(at_least(_wrap(bound, size), 0), size)
+def _merged(x: Node, axis: int, count: int) -> Node:
+    """Return x with ``count`` axes from ``axis`` on as one."""
+    shape = sizes(x)
+    merged = [*shape[:axis], product(shape[axis : axis + count]), *shape[axis + count :]]
+    return reshape(x, merged)  # type: ignore[no-any-return]
 
 
-def _downwards(start: Dim | None, stop: Dim | None, size: Dim, step: int) -> tuple[Dim, Dim]:
-    """Return start and length of a slice with a negative step, whose size is ``step``."""
-    last = sub(size, 1)
-    if start is None and stop is None:
-        return last, _count(size, step)
-    begin = last if start is None else _cut_down(start, size)
-    end: Dim = -1 if stop is None else _cut_down(stop, size)
-    return begin, _count(at_least(sub(begin, end), 0), step)
+def _true_places(vector: Node) -> Node:
+    """Return the places at which a vector is not zero, computed now if it is known."""
+    if vector.op is CONST:
+        return const(np.flatnonzero(vector.attrs["value"].array))
+    return places_of.flatnonzero(vector)  # type: ignore[no-any-return]
 
 
-def _cut_down(bound: Dim, size: Dim) -> Dim:
-    """Return a bound counted from 0 and limited to [-1, size - 1]."""
-    last = sub(size, 1)
-    if isinstance(bound, int):
-        return at_most(last, bound) if bound >= 0 else at_least(sub(size, -bound), -1)
-    if _never_negative(bound):
-        return at_most(bound, last)
-    return at_most(at_least(_wrap(bound, size), -1), last)
+# -- symbolic steps -------------------------------------------------------------------------------
 
 
-def _count(span: Dim, step: int) -> Dim:
-    """Return span / step, rounded up."""
-    return floor_div(add(span, step - 1), step) if step > 1 else span
+def _has_open_step(part: Any) -> bool:
+    return isinstance(part, Slice) and isinstance(part.step, Node)
 
 
-# -- replacing a part -----------------------------------------------------------------------------
+def _without_open_steps(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
+    """Return x read at the places of slices whose step is an expression, and the other parts."""
+    found: list[Any] = []
+    axis = 0
+    for one in parts:
+        if _has_open_step(one):
+            x = gather(x, [_counted(one, sizes(x)[axis])], axis)
+            one = Slice(None)
+        found.append(one)
+        axis += one is not None
+    return x, found
 
 
-def set_subtensor(
-    x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False
-) -> Node:
-    """Return a copy of an array with a part replaced: ``set_subtensor(a[2:4], 0)``.
+def _counted(part: Any, size: Dim) -> Node:
+    """Return the places of a slice of an axis, as Python finds them."""
+    step, count = part.step, as_size_node(size)
+    back = lt(step, 0)
+    low, high = cast(where(back, -1, 0), dtypes.INDEX), add(count, where(back, -1, 0))
 
-    Parameters
-    ----------
-    x : expression
-        The part, written as an index of the array.
-    y : expression or number
-        What stands there; broadcast to the part.
-    inplace, tolerate_inplace_aliasing : bool
-        Theano's; have no effect. The memory plan overwrites where nothing else reads.
+    def bound(given: Any, default: Node) -> Node:
+        if given is None:
+            return default
+        given = as_node(given)
+        return where(  # type: ignore[no-any-return]
+            lt(given, 0), maximum(add(given, count), low), minimum(given, high)
+        )
+
+    start = bound(part.start, where(back, high, low))
+    return arange(start, bound(part.stop, where(back, low, high)), step)  # type: ignore[no-any-return]
+
+
+# -- finding and reading by name ------------------------------------------------------------------
+
+
+def flatnonzero(a: Any) -> Any:
+    """Return the places, in row-major order, at which an array is not zero.
 
     Examples
     --------
     >>> import graphc.tensor as T
-    >>> a = T.dmatrix("a")
-    >>> T.set_subtensor(a[0], 0).type
-    float64[?, ?]
+    >>> T.flatnonzero(T.dmatrix("m")).type
+    int64[?]
     """
-    return _replaced(x, y, "set_subtensor")
+    return _true_places(flatten(as_node(a)))
 
 
-def inc_subtensor(
-    x: Any,
-    y: Any,
-    inplace: bool = False,
-    set_instead_of_inc: bool = False,
-    tolerate_inplace_aliasing: bool = False,
-) -> Node:
-    """Return a copy of an array with something added to a part: ``inc_subtensor(a[0], y)``.
+def nonzero(a: Any, return_matrix: bool = False) -> Any:
+    """Return where an array is not zero: for each axis a vector of places.
 
     Parameters
     ----------
-    x, y, inplace, tolerate_inplace_aliasing
-        As for `set_subtensor`.
-    set_instead_of_inc : bool
-        Replace instead of adding.
+    a : expression
+        Of at least one axis.
+    return_matrix : bool
+        Whether to return a matrix with a row for each axis instead of a tuple.
 
     Examples
     --------
     >>> import graphc.tensor as T
-    >>> a = T.dvector("a")
-    >>> T.inc_subtensor(a[1:], 1).type
+    >>> m = T.dmatrix("m")
+    >>> [place.type for place in m.nonzero()], T.nonzero(m, return_matrix=True).type
+    ([int64[?], int64[?]], int64[2, ?])
+    """
+    a = as_node(a)
+    if not a.type.ndim:
+        raise GraphcTypeError(message("nonzero of a scalar", [operand(a)], here()))
+    if a.op is CONST:
+        found = tuple(map(const, np.nonzero(a.attrs["value"].array)))
+    else:
+        found = tuple(_unravelled(flatnonzero(a), sizes(a)))
+    return stack(list(found)) if return_matrix else found
+
+
+def _unravelled(flat: Node, shape: tuple[Dim, ...]) -> list[Node]:
+    """Return places in row-major order as a place along each axis."""
+    found = []
+    for axis, size in enumerate(shape):
+        step = product(shape[axis + 1 :])
+        place = flat if step == 1 and isinstance(step, int) else int_div(flat, as_size_node(step))
+        found.append(mod(place, as_size_node(size)) if axis else place)
+    return found
+
+
+def nonzero_values(a: Any) -> Any:
+    """Return the elements of an array that are not zero, in row-major order.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nonzero_values(T.dmatrix("m")).type
     float64[?]
     """
-    return _replaced(x, y if set_instead_of_inc else _sum(x, y), "inc_subtensor")
+    flat = flatten(as_node(a))
+    return getitem(flat, _true_places(flat))
 
 
-def _sum(x: Any, y: Any) -> Any:
-    return y if not isinstance(x, Node) else x + _fitting(x, y, "inc_subtensor")
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """Return the elements of an array at places along an axis.
+
+    Parameters
+    ----------
+    a : expression
+    indices : expression, array or integer
+    axis : int, optional
+        By default the places are those of the array in row-major order.
+    mode : {'raise', 'clip', 'wrap'}
+        What becomes of a place outside of the axis: an IndexError, the nearest end, or the place
+        as often around as it takes.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> m = T.dmatrix("m")
+    >>> T.take(m, [0, 2], axis=1).type, m.take(T.lmatrix("i")).type
+    (float64[?, 2], float64[?, ?])
+    """
+    a = as_node(a)
+    if axis is None:
+        a, axis = flatten(a), 0
+    axis = place_of_axis(axis, a, "take")
+    index = _in_mode(as_node(indices), sizes(a)[axis], mode, "take")
+    return getitem(a, (Slice(None),) * axis + (index,))
 
 
-def _replaced(x: Any, y: Any, what: str) -> Node:
-    view = x
-    pattern: tuple[int, ...] | None = None
-    if isinstance(view, Node) and view.op.name == _DIMSHUFFLE:
-        pattern = view.attrs["pattern"]
-        view = view.inputs[0]
-    if not isinstance(view, Node) or view.op.name != _SLICE:
-        raise GraphcTypeError(
-            message(
-                f"{what}: the first operand is not part of an array",
-                [operand(x)] if isinstance(x, Node) else [],
-                here(),
-                f"write {what}(a[index], y); for the whole array, T.fill(a, y) or a + y",
-            )
-        )
-    value = expand(_fitting(x, y, what), sizes(x))
-    if pattern is not None:
-        back = [pattern.index(i) if i in pattern else -1 for i in range(view.type.ndim)]
-        value = dimshuffle(value, back)
-    axes = view.attrs["axes"]
-    starts = view.inputs[1 : 1 + len(axes)]
-    return put(view.inputs[0], value, axes, starts, view.attrs["steps"])  # type: ignore[no-any-return]
-
-
-def _fitting(x: Node, y: Any, what: str) -> Any:
-    """Return what is put into a part, in the part's dtype and rank."""
-    strong = [x.type.dtype] if is_number(y) else [x.type.dtype, as_node(y).type.dtype]
-    found = dtypes.result_with_number(y, strong) if is_number(y) else dtypes.promote(*strong)
-    if found != x.type.dtype:
-        raise DTypeError(
-            message(
-                f"{what}: {found} does not fit an array of {x.type.dtype}",
-                [operand(x)] if is_number(y) else [operand(x), operand(as_node(y))],
-                here(),
-                f"T.cast it to {x.type.dtype}, or the array to {found}",
-            )
-        )
-    value = cast(as_node(y), x.type.dtype)
+def place_of_axis(axis: Any, x: Node, what: str) -> int:
+    """Return an axis counted from 0, or raise an error that names the function ``what``."""
     rank = x.type.ndim
-    if value.type.ndim > rank:
-        raise GraphcTypeError(
-            message(
-                f"{what}: {value.type.ndim} axes do not fit a part of {rank}",
-                [operand(x), operand(value)],
-                here(),
-            )
+    if not -rank <= int(axis) < rank:
+        raise GraphcValueError(
+            message(f"{what}: axis {axis} is out of range for {rank} axes", [operand(x)], here())
         )
-    return shape_padleft(value, rank - value.type.ndim) if value.type.ndim else value
+    return int(axis) % rank
 
 
-__all__ = ["inc_subtensor", "set_subtensor"]
+def _in_mode(index: Node, size: Dim, mode: str, what: str) -> Node:
+    if mode == "raise":
+        return index
+    if mode not in ("clip", "wrap"):
+        raise GraphcValueError(
+            message(f"{what}: mode is 'raise', 'clip' or 'wrap', not {mode!r}", (), here())
+        )
+    index, count = cast(index, dtypes.INDEX), as_size_node(size)
+    if mode == "wrap":
+        return mod(index, count)  # type: ignore[no-any-return]
+    return maximum(minimum(index, count - 1), 0)  # type: ignore[no-any-return]
+
+
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    """Return at each point the element of the choice whose number ``a`` has there.
+
+    Parameters
+    ----------
+    a : expression of integers
+    choices : sequence of expressions, or one whose first axis counts them
+        Broadcast with ``a``, which has at most their rank.
+    out : None
+        Theano's; has no effect.
+    mode : {'raise', 'clip', 'wrap'}
+        What becomes of a number that is no choice's.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> i, x, y = T.lvector("i"), T.dvector("x"), T.dvector("y")
+    >>> T.choose(i, [x, y]).type
+    float64[?]
+    """
+    a = as_node(a)
+    if isinstance(choices, (list, tuple)):
+        choices = [as_node(one) for one in choices]
+        full = broadcast_together([a, *choices])
+        a, all_of_them = full[0], stack(full[1:])
+    else:
+        all_of_them = as_node(choices)
+        a = broadcast_together([a, all_of_them[0]])[0]
+        whole = [sizes(all_of_them)[0], *sizes(a)]
+        all_of_them = expand(all_of_them, whole)
+    number = _in_mode(a, sizes(all_of_them)[0], mode, "choose")
+    if mode == "raise":
+        number = inside(number, sizes(all_of_them)[0])
+    return getitem(all_of_them, (number, *open_grid(sizes(a))))
+
+
+def inside(index: Node, size: Dim) -> Node:
+    """Return an index array after a look that it lies in ``[0, size)``."""
+    if index.type.ndim:
+        return places_of.place(index, as_size_node(size))  # type: ignore[no-any-return]
+    vector = dimshuffle(index, ("x",))
+    return dimshuffle(places_of.place(vector, as_size_node(size)), ())  # type: ignore[no-any-return]
+
+
+def broadcast_together(nodes: list[Node]) -> list[Node]:
+    """Return arrays broadcast to one shape."""
+    rank = max(one.type.ndim for one in nodes)
+    padded = [
+        dimshuffle(one, [-1] * (rank - one.type.ndim) + list(range(one.type.ndim))) for one in nodes
+    ]
+    return places_of.together(padded) if rank else nodes
+
+
+def open_grid(shape: tuple[Dim, ...]) -> list[Node]:
+    """Return for each axis of a shape the places along it, with that axis and others of size 1."""
+    rank = len(shape)
+    return [
+        dimshuffle(iota(as_size_node(size)), [-1] * axis + [0] + [-1] * (rank - axis - 1))
+        for axis, size in enumerate(shape)
+    ]
+
+
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Return the elements of an array at places of their own for each line along an axis.
+
+    Parameters
+    ----------
+    arr, indices : expressions
+        Of one rank; axes other than ``axis`` broadcast.
+    axis : int, optional
+        None takes the array as a vector.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> m, i = T.dmatrix("m"), T.lmatrix("i")
+    >>> T.take_along_axis(m, i, axis=1).type
+    float64[?, ?]
+    """
+    found, place = along_axis(arr, indices, axis, "take_along_axis")
+    return getitem(found, place)
+
+
+def along_axis(
+    arr: Any, indices: Any, axis: int | None, what: str
+) -> tuple[Node, tuple[Node, ...]]:
+    """Return an array, and an index with an array for each axis that is open but for one."""
+    x, index = as_node(arr), as_node(indices)
+    if axis is None:
+        x, axis = flatten(x), 0
+    if x.type.ndim != index.type.ndim:
+        raise GraphcTypeError(
+            message(f"{what}: the ranks differ", [operand(x), operand(index)], here())
+        )
+    axis = place_of_axis(axis, x, what)
+    grid: list[Node] = open_grid(sizes(x))
+    grid[axis] = index
+    return x, tuple(grid)
+
+
+def ix_(*args: Any) -> tuple[Any, ...]:
+    """Return vectors as index arrays for the block where their rows and columns meet.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> m = T.dmatrix("m")
+    >>> m[T.ix_([0, 2], [1, 1, 0])].type
+    float64[2, 3]
+    """
+    rank = len(args)
+    found = []
+    for axis, one in enumerate(map(as_node, args)):
+        if one.type.ndim != 1:
+            raise GraphcTypeError(message("ix_ takes vectors", [operand(one)], here()))
+        vector = _true_places(one) if one.type.dtype == dtypes.BOOL else one
+        found.append(dimshuffle(vector, [-1] * axis + [0] + [-1] * (rank - axis - 1)))
+    return tuple(found)
+
+
+__all__ = [
+    "choose",
+    "flatnonzero",
+    "ix_",
+    "nonzero",
+    "nonzero_values",
+    "take",
+    "take_along_axis",
+]

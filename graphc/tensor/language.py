@@ -10,6 +10,7 @@ from graphc.tensor import (
     nnet,
     products,
     reductions,
+    replacing,
     shaping,
     sizes,
     variables,
@@ -18,6 +19,7 @@ from graphc.tensor import (
 
 def fill() -> None:
     """Put every function of the language into `LANGUAGE` under its name."""
-    for module in (elementwise, reductions, shaping, sizes, creation, products, indexing, nnet):
+    modules = [elementwise, reductions, shaping, sizes, creation, products, indexing, replacing]
+    for module in (*modules, nnet):
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

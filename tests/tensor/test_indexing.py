@@ -206,12 +206,12 @@ def test_minibatches() -> None:
         ((0, 0, 0), GraphcIndexError, "3 indices for 2 axes"),
         ((..., ...), GraphcIndexError, "one ... at most"),
         (slice(None, None, 0), GraphcValueError, "the step of a slice is 0"),
-        ([0, 1], NotSupportedError, "indexing with an array"),
-        (np.array([True, False]), NotSupportedError, "indexing with a condition"),
-        (True, NotSupportedError, "indexing with a condition"),
-        (T.lvector("i"), NotSupportedError, "indexing with an array"),
+        ([0.5, 1], GraphcTypeError, "array of integers or a condition, not of float64"),
+        (T.dvector("i"), GraphcTypeError, "array of integers or a condition, not of float64"),
+        (True, NotSupportedError, "a condition without axes"),
         (T.dscalar("d"), GraphcTypeError, "T.cast"),
-        (slice(None, None, T.lscalar("s")), NotSupportedError, "a symbolic step"),
+        (T.tensor3(dtype="bool"), GraphcIndexError, "3 indices for 2 axes"),
+        (([0], [0], [0]), GraphcIndexError, "3 indices for 2 axes"),
     ],
 )
 def test_what_is_no_index(index: Any, error: type[Exception], text: str) -> None:

@@ -54,6 +54,43 @@ def _windows(host: HostFunction, node: Node, operands: list[str], out: str) -> N
     host.body.line(f"{node.op.name}({', '.join(arrays)}, {out}, {place})", [node])
 
 
+def _indices(host: HostFunction, names: list[str]) -> str:
+    return f"({', '.join(names)}{',' * (len(names) == 1)})"
+
+
+def _gather(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    x, *indices = operands
+    axis = node.attrs["axis"]
+    host.body.line(f"take_at({x}, {_indices(host, indices)}, {axis}, {out})", [node])
+
+
+def _scatter(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    x, y, *indices = operands
+    axis = node.attrs["axis"]
+    host.body.line(f"put_at({x}, {y}, {_indices(host, indices)}, {axis}, {out})", [node])
+
+
+def _scatter_add(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    x, y, *indices = operands
+    distinct = ", distinct=True" if node.op.details["distinct"](node.inputs[2:]) else ""
+    place = f"{_indices(host, indices)}, {node.attrs['axis']}"
+    host.body.line(f"add_at({x}, {y}, {place}, {out}{distinct})", [node])
+
+
+def _flatnonzero(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    host.body.line(f"find({operands[0]}, {out})", [node])
+
+
+def _searchsorted(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    a, v = operands
+    host.body.line(f"{out}[...] = {a}.searchsorted({v}, '{node.attrs['side']}')", [node])
+
+
+def _place(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    size = host.dim(host.program.sizes.find(as_dim(node.inputs[1])))
+    host.body.line(f"inside({operands[0]}, {size}, {out})", [node])
+
+
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
@@ -63,4 +100,10 @@ ROUTINES: dict[str, Routine] = {
     "random_normal": _random,
     "random_uniform": _random,
     **dict.fromkeys(windows.__all__, _windows),
+    "gather": _gather,
+    "scatter": _scatter,
+    "scatter_add": _scatter_add,
+    "flatnonzero": _flatnonzero,
+    "searchsorted": _searchsorted,
+    "place": _place,
 }

@@ -178,12 +178,12 @@ class OpenCLBackend:
             send = "borrow" if self._waits else "send"
             host.body.line(f"{name} = {send}({host.names[node]})", [node])
             return name
-        text = self._host_value(host, node)
+        text = self.host_value(host, node)
         name = host.names.fresh("sent")
         host.body.line(f"{name} = send({text})", [node])
         return name
 
-    def _host_value(self, host: HostFunction, node: Node) -> str:
+    def host_value(self, host: HostFunction, node: Node) -> str:
         """Return a value of the host's as an expression for a NumPy array."""
         chain: list[Node] = []
         while node.op.kind is Kind.VIEW and node not in host.program.stored:
@@ -229,7 +229,7 @@ class OpenCLBackend:
             return _from_array(f"{host.names[node]}_.data", node.type.dtype)
         place = self.place(host, node)
         if is_host_value(place.base, host.program):
-            return _from_array(f"np.asarray({self._host_value(host, node)})", node.type.dtype)
+            return _from_array(f"np.asarray({self.host_value(host, node)})", node.type.dtype)
         return f"number({self.array(host, place.base)}, {host.dim(place.offset)})"
 
     # -- the end --
@@ -241,7 +241,7 @@ class OpenCLBackend:
         elif is_host_value(self.place(host, node).base, host.program):
             if is_scalar(node) and node.op.kind is not Kind.VIEW:
                 return f"np.array({host.scalar(node)}, {named(node.type.dtype)})"
-            return f"np.array({self._host_value(host, node)})"
+            return f"np.array({self.host_value(host, node)})"
         else:
             name = self._copied(host, node, "result")
         self._read.append(name)

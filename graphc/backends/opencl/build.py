@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.backends.base import Executable
+from graphc.backends.opencl import indexing
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenCLBackend
 from graphc.backends.opencl.device import Device, get_device
+from graphc.backends.opencl.indexing import IndexRoutines
 from graphc.backends.opencl.programs import Programs
 from graphc.backends.opencl.routines import Routines, prepare
 from graphc.emit.host import HostFunction
@@ -71,6 +73,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     namespace.update({name: getattr(memory, name) for name in MEMORY})
     routines = Routines(device)
     namespace.update({name: getattr(routines, name) for name in ROUTINE_NAMES})
+    of_places = IndexRoutines(routines)
+    namespace.update({name: getattr(of_places, name) for name in indexing.NAMES})
     namespace.update(programs.launches())
     namespace["pool"] = device.pool
     return Executable(
@@ -90,7 +94,7 @@ def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", *DTYPES]
-    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
+    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *kernels, program.name]
 
 
 def _scalar(array: Any) -> Any:

@@ -1,7 +1,8 @@
 """Library routines of the OpenCL backend, found by op name.
 
 A routine gets the backend, the host function and the node, and writes lines that leave the value
-in the node's buffer. All of them come down to products and copies.
+in the node's buffer. They come down to products, copies, and
+what `indexing` does at places.
 """
 
 from __future__ import annotations
@@ -105,6 +106,53 @@ def _contiguous(backend: OpenCLBackend, host: HostFunction, node: Node) -> str:
     return f"in_order({array})" if array.startswith("view(") else array
 
 
+# -- indexing with arrays -------------------------------------------------------------------------
+
+
+def _index(backend: OpenCLBackend, host: HostFunction, node: Node) -> str:
+    """Return an index array: the host's own, if it has it, or one on the device."""
+    if is_host_value(node, host.program):
+        return backend.host_value(host, node)
+    return backend.view(host, node)
+
+
+def _indices(backend: OpenCLBackend, host: HostFunction, nodes: tuple[Node, ...]) -> str:
+    return f"[{', '.join([_index(backend, host, node) for node in nodes])}]"
+
+
+def _gather(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    x = backend.view(host, node.inputs[0])
+    indices = _indices(backend, host, node.inputs[1:])
+    out = backend.array(host, node)
+    host.body.line(f"take_at({x}, {indices}, {node.attrs['axis']}, {out})", [node])
+
+
+def _scatter(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    name = {"scatter": "put_at", "scatter_add": "add_at"}[node.op.name]
+    x, y = (backend.view(host, child) for child in node.inputs[:2])
+    indices = _indices(backend, host, node.inputs[2:])
+    distinct = name == "add_at" and node.op.details["distinct"](node.inputs[2:])
+    out = backend.array(host, node) + (", distinct=True" if distinct else "")
+    host.body.line(f"{name}({x}, {y}, {indices}, {node.attrs['axis']}, {out})", [node])
+
+
+def _flatnonzero(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    x = backend.view(host, node.inputs[0])
+    host.body.line(f"find({x}, {backend.array(host, node)})", [node])
+
+
+def _searchsorted(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    a, v = (backend.view(host, child) for child in node.inputs)
+    out = backend.array(host, node)
+    host.body.line(f"search({a}, {v}, '{node.attrs['side']}', {out})", [node])
+
+
+def _place(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    index = _index(backend, host, node.inputs[0])
+    size = host.dim(host.program.sizes.find(as_dim(node.inputs[1])))
+    host.body.line(f"inside({index}, {size}, {backend.array(host, node)})", [node])
+
+
 COPY: Routine = _copy
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
@@ -115,4 +163,10 @@ ROUTINES: dict[str, Routine] = {
     "random_normal": _random,
     "random_uniform": _random,
     **dict.fromkeys(windows.ROUTINES, _windows),
+    "gather": _gather,
+    "scatter": _scatter,
+    "scatter_add": _scatter,
+    "flatnonzero": _flatnonzero,
+    "searchsorted": _searchsorted,
+    "place": _place,
 }

@@ -264,7 +264,7 @@ def copy(
     source, target : View
         They must not overlap.
     """
-    axes = _merge(shape, (source.strides, target.strides))
+    axes = merged(shape, (source.strides, target.strides))
     kernel = _kernel(device, _bits(dtype), "copy_4")
     for n, (x, y), (x_offset, y_offset) in _fours(axes, (source.offset, target.offset)):
         kernel.set(source.buffer, target.buffer, *n[1:], x_offset, *x, y_offset, *y)
@@ -287,7 +287,7 @@ def fill(
     """
     bits = _bits(dtype)
     number = int(np.array(value, dtype).view(bits))
-    axes = _merge(shape, (target.strides,))
+    axes = merged(shape, (target.strides,))
     kernel = _kernel(device, bits, "fill_4")
     for n, (y,), (offset,) in _fours(axes, (target.offset,)):
         kernel.set(target.buffer, *n[1:], offset, *y, number)
@@ -428,7 +428,7 @@ def _gemv_options(device: Device, dtype: np.dtype[Any]) -> list[str]:
 Axes = list[tuple[int, tuple[int, ...]]]
 
 
-def _merge(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> Axes:
+def merged(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> Axes:
     """Return (size, strides) of the axes that count, merged where one continues the other."""
     axes: Axes = []
     for size, *steps in zip(shape, *strides, strict=True):

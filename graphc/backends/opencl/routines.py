@@ -66,7 +66,7 @@ class Routines:
 
     def dot(self, a: Any, b: Any, out: DeviceArray) -> None:
         """Queue the product of vectors and matrices."""
-        a, b, into = _view(a), _view(b), _view(out)
+        a, b, into = as_view(a), as_view(b), as_view(out)
         device, dtype = self.device, out.dtype
         if dtype == np.bool_:
             self._dot_any(a, b, out)
@@ -102,7 +102,7 @@ class Routines:
 
     def copy_view(self, source: Any, target: Any) -> None:
         """Queue a copy; axes of size 1 in the source are repeated."""
-        source, target = _view(source), _view(target)
+        source, target = as_view(source), as_view(target)
         if source.shape == target.shape and source.in_order and target.in_order:
             size = target.dtype.itemsize
             self.device.copy_buffer(
@@ -126,7 +126,7 @@ class Routines:
 
     def fill_view(self, target: Any, value: float) -> None:
         """Queue one value for all elements."""
-        target = _view(target)
+        target = as_view(target)
         products.fill(self.device, target.dtype, target.shape, target.as_view, value)
 
 
@@ -143,7 +143,8 @@ def prepare(device: Device, node: Node) -> None:
         products.prepare(device, node.type.dtype, "gemm" if matrices else "gemv")
 
 
-def _view(array: Any) -> ArrayView:
+def as_view(array: Any) -> ArrayView:
+    """Return an array, or a view of one, as a view."""
     if isinstance(array, ArrayView):
         return array
     shape = array.shape
