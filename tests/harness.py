@@ -68,7 +68,13 @@ def _of_type(node: Node, value: Any) -> Any:
 
 
 def _scan(
-    values: Sequence[Any], body: Any, n_seq: int, n_carry: int, traced: Any, stops: bool
+    values: Sequence[Any],
+    body: Any,
+    n_seq: int,
+    n_carry: int,
+    traced: Any,
+    stops: bool,
+    truncate: int | None,
 ) -> tuple[Any, ...]:
     """Return the results of a loop, computed step by step as `graphc.ops.control` says."""
     count, rest = int(values[0]), list(values[1:])

@@ -8,8 +8,9 @@ import pytest
 import graphc.tensor as T
 from graphc.errors import ShapeError
 from graphc.ir.node import Node
+from graphc.ir.shapes import as_size_node
 from graphc.ir.verify import verify
-from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
+from graphc.ops.control import Carry, Loop, carry_of, ifelse, out_of, steps_of
 from harness import evaluate
 
 xs, x = T.dmatrix("xs"), T.dvector("x")
@@ -83,3 +84,13 @@ def test_a_size_that_changes_is_refused() -> None:
     counts = T.lvector("counts")
     with pytest.raises(ShapeError, match="changes from step to step"):
         Loop(counts.shape[0], [(n, counts)], outs=[T.arange(n)]).close()
+
+
+def test_branches_of_one_size_are_stacked_and_others_refused() -> None:
+    node = Loop(xs.shape[0], [(x, xs)], [], outs=[ifelse(x.sum() > 0, x, T.dot(x, w))]).close()
+    given = values()
+    (rows,) = evaluate(out_of(node, 0), given)
+    expected = [row if row.sum() > 0 else row @ given[w] for row in given[xs]]
+    np.testing.assert_allclose(rows, np.array(expected))
+    pairs = [(left, right) for left, relation, right, _ in node.op.checks(node) if relation == "=="]
+    assert (xs.shape[1], w.shape[1]) in [tuple(map(as_size_node, pair)) for pair in pairs]

@@ -150,7 +150,7 @@ def union(branches: Sequence[Branch]) -> Branch:
     for branch in branches:
         inner: Branch = branch
         while inner.outer is not None and inner in left and inner.opposite() in left:
-            del left[inner], left[inner.opposite()]  # type: ignore[arg-type, index]
+            del left[inner], left[inner.opposite()]  # type: ignore[index]
             inner = inner.outer
             left[inner] = None
     top = common(list(left))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from graphc.autodiff.loops import loop_entries
 from graphc.autodiff.masks import Branch, Mask, common, union
 from graphc.ir import dtypes
 from graphc.ir.node import Node, const, is_tuple, number
@@ -168,6 +169,8 @@ def _passed_on(node: Node, adjoint: Adjoint, active: set[Node]) -> Iterator[tupl
 
 def _entries(node: Node, g: Any, active: Collection[Node]) -> Sequence[Node | Undefined | None]:
     """Apply the op's own gradient; the one place that knows where it is found."""
+    if node.op is OPS["scan"]:
+        return loop_entries(node, g, active, gradients)
     if node.op.vjp is None:
         return [Undefined(f"{node.op.name} has no gradient")] * len(node.inputs)
     return node.op.vjp(g, node, *node.inputs)

@@ -2,7 +2,7 @@
 
 A scan is::
 
-    scan(count, *sequences, *inits, *constants; body, n_seq, n_carry, traced, stops)
+    scan(count, *sequences, *inits, *constants; body, n_seq, n_carry, traced, stops, truncate)
       body : (element of each sequence, carry..., constant...) -> (next carry..., out..., [stop])
       value: (steps, carry..., stacked out...)
 
@@ -21,6 +21,9 @@ The value of a carry is the last one, or, where ``traced``, all of them: ``count
 initial value first. Outs have ``count`` rows. After a stop, the rows that were not reached are
 unspecified: who builds a scan that stops cuts them off. The body is closed: what it uses from
 outside is passed as a constant. A carry keeps its dtype and sizes. The count is not negative.
+
+``truncate`` is for gradients only: they go back through the last so many steps and no further, so
+that the first values of carries get none from a longer loop; None is all steps.
 """
 
 from __future__ import annotations
@@ -219,7 +222,7 @@ def _scan_dims(node: Node) -> tuple[tuple[Dim, ...], ...]:
 
 
 def _outer_sizes(node: Node, value: Node) -> tuple[Dim, ...]:
-    own = sizes(value)
+    own = [_settled(size, node.attrs) for size in sizes(value)]
     for size in own:
         if varies(size, node.attrs):
             raise ShapeError(
@@ -235,6 +238,21 @@ def _outer_sizes(node: Node, value: Node) -> tuple[Dim, ...]:
     return tuple(size if isinstance(size, int) else as_dim(next(outer)) for size in own)
 
 
+def _choices(size: Dim, attrs: Attrs) -> list[Node]:
+    """Return the choices between sizes that a step makes on its way to a size."""
+    if not varies(size, attrs):
+        return []
+    return [n for n in toposort([as_size_node(size)]) if n.op is _ifelse and varies(n, attrs)]
+
+
+def _settled(size: Dim, attrs: Attrs) -> Dim:
+    """Return a size without the choices that steps make: all steps must give the same."""
+    while choices := _choices(size, attrs):
+        choice = choices[-1]
+        size = as_dim(substitute([as_size_node(size)], {choice: choice.inputs[1]})[0])
+    return size
+
+
 def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
     """Return what must hold of sizes: enough elements, carries that keep their sizes, the body's.
 
@@ -243,7 +261,9 @@ def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
     body, n_seq, n_carry = (node.attrs[key] for key in ("body", "n_seq", "n_carry"))
     count = as_dim(node.inputs[0])
     found: list[tuple[Any, ...]] = [
-        (sizes(sequence)[0], ">=", count, node) for sequence in _parts(node.inputs, node.attrs)[0]
+        (sizes(sequence)[0], ">=", count, node)
+        for sequence in _parts(node.inputs, node.attrs)[0]
+        if sizes(sequence)[0] is not count
     ]
     inside: list[tuple[Any, ...]] = []
     for parameter, following in zip(
@@ -251,6 +271,9 @@ def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
     ):
         pairs = zip(sizes(parameter), sizes(following), strict=True)
         inside += [(left, "==", right, following) for left, right in pairs]
+    for out in _outs_of(body, node.attrs):
+        choices = [choice for size in sizes(out) for choice in _choices(size, node.attrs)]
+        inside += [(as_dim(c.inputs[1]), "==", as_dim(c.inputs[2]), out) for c in choices]
     for below in demanded(body.results):
         inside += [located(check, below) for check in below.op.checks(below)]
     return found + [_outside_check(node, check) for check in inside if _is_fixed(check, node)]
@@ -271,7 +294,7 @@ scan_op = register(
     Op(
         name="scan",
         kind=Kind.REGION,
-        attrs=("body", "n_seq", "n_carry", "traced", "stops"),
+        attrs=("body", "n_seq", "n_carry", "traced", "stops", "truncate"),
         infer=_infer_scan,
         dims=_scan_dims,
         checks=_scan_checks,
@@ -323,6 +346,8 @@ class Loop:
         Over the leaves.
     stop : Node or None
         A bool over the leaves: the step in which it holds is the last.
+    truncate : int or None
+        How many steps gradients go back.
 
     Examples
     --------
@@ -340,6 +365,7 @@ class Loop:
     constants: list[tuple[Node, Node]] = field(default_factory=list)
     outs: list[Node] = field(default_factory=list)
     stop: Node | None = None
+    truncate: int | None = None
 
     @staticmethod
     def open(node: Node) -> Loop:
@@ -357,6 +383,7 @@ class Loop:
             list(zip(leaves[n_seq + n_carry :], constants, strict=True)),
             found[n_carry:],
             stop,
+            attrs["truncate"],
         )
 
     @property
@@ -405,6 +432,7 @@ class Loop:
                 "n_carry": len(self.carries),
                 "traced": tuple(carry.traced for carry in self.carries),
                 "stops": self.stop is not None,
+                "truncate": self.truncate,
             }
         )
         node = make(scan_op, inputs, attrs, _infer_scan(inputs, attrs), here())
