@@ -17,7 +17,7 @@ from graphc.compile.function import Out, function
 from graphc.compile.shared import SharedVariable, shared
 from graphc.config import config
 from graphc.errors import GraphcError, GraphcWarning
-from graphc.gradient import grad, vectorize
+from graphc.gradient import OpFromGraph, custom_grad, grad, vectorize
 from graphc.ir.node import Node as Variable
 from graphc.viz.show import debugprint, dot_source, draw, pp
 
@@ -28,10 +28,12 @@ __all__ = [
     "GraphcError",
     "GraphcWarning",
     "In",
+    "OpFromGraph",
     "Out",
     "SharedVariable",
     "Variable",
     "config",
+    "custom_grad",
     "debugprint",
     "dot_source",
     "draw",

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-import graphc.ops  # noqa: F401 - fills the table
+import graphc.tensor as T
+from graphc import gradient
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, const, input_node
@@ -217,6 +218,22 @@ EXAMPLES: dict[str, list[Example]] = {
     "random_bits": _draws(random.bits, "uint32", "uint64"),
     "random_uniform": _draws(random.uniform, "float32", "float64"),
     "random_normal": _draws(random.normal, "float32", "float64"),
+    "zero_grad": [Example("all", ("ab",), gradient.zero_grad)],
+    "disconnected_grad": [Example("all", ("ab",), gradient.disconnected_grad)],
+    "undefined_grad": [Example("all", ("ab",), gradient.undefined_grad)],
+    "grad_clip": [
+        Example("by numbers", ("ab",), lambda x: gradient.grad_clip(x, 0, 1)),
+        Example("by scalars", ("ab", "", ""), gradient.grad_clip),
+    ],
+    "grad_scale": [
+        Example("by a number", ("ab",), lambda x: gradient.grad_scale(x, 2)),
+        Example("by a scalar", ("ab", ""), gradient.grad_scale),
+    ],
+    "custom": [
+        Example("of one", ("ab",), lambda x: _SINE(x)),
+        Example("of two", ("ab", "b"), lambda x, y: _SCALED(x, y)),
+        Example("of a scalar", ("",), lambda x: _SINE(x)),
+    ],
     "dot": [
         Example("vectors", ("b", "b"), linalg.dot),
         Example("matrix and vector", ("ab", "b"), linalg.dot),
@@ -293,6 +310,10 @@ EXAMPLES |= {
     "pool_spread": [Example("by the image", ("abca", "abb1"), _pooled("pool_spread"))],
     "pool_pick": [Example("by the image", ("abcb", "abcb"), _pooled("pool_pick"))],
 }
+_SINE = gradient.custom_grad(lambda g, out, x: g * T.cos(x))(T.sin)
+_SCALED = gradient.custom_grad(lambda g, out, x, y: [g * y, T.sum(g * x, axis=0)])(
+    lambda x, y: T.true_div(x * y, 1)
+)
 
 
 def _cast(x: Node, dtype: str) -> Node:

@@ -69,7 +69,9 @@ def _inputs_with_gradient(node: Node, users: set[Node], found: list[Path]) -> It
         if entry is not None or not _is_float(child):
             yield child
         else:
-            found.append(Path(True, node, f"{node.op.name} uses only the shape of {_label(child)}"))
+            why = node.op.details.get("cuts")
+            why = why or f"{node.op.name} uses only the shape of {_label(child)}"
+            found.append(Path(True, node, why))
 
 
 def _arrive(

@@ -31,6 +31,7 @@ from graphc.ir.source import here, warn
 from graphc.ir.walk import toposort
 from graphc.lower.build import lower
 from graphc.lower.program import Limits
+from graphc.ops.custom import inlined
 from graphc.ops.elementwise import cast
 from graphc.rewrite.pipeline import simplify, simplify_size
 
@@ -161,6 +162,7 @@ def _compile(
     optimize = config.optimizer and mode != "FAST_COMPILE"
     everything = [*outputs, *(new for _, new in updates)]
     sizes = Sizes(everything, simplify_size)
+    everything = inlined(everything)
     if optimize:
         everything = simplify(everything, log=log)
     outputs, new = everything[: len(outputs)], everything[len(outputs) :]

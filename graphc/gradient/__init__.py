@@ -14,24 +14,46 @@ from graphc.gradient.checks import (
     quick_grad_check,
     verify_grad,
 )
+from graphc.gradient.custom import (
+    CustomGrad,
+    OpFromGraph,
+    consider_constant,
+    custom_grad,
+    disconnected_grad,
+    grad_clip,
+    grad_not_implemented,
+    grad_scale,
+    grad_undefined,
+    undefined_grad,
+    zero_grad,
+)
 from graphc.gradient.derivatives import Lop, Rop, grad, jvp, subgraph_grad
 from graphc.gradient.jacobians import hessian, hessian_vector_product, jacobian, vectorize
 from graphc.gradient.simplified import NullTypeGradError
 from graphc.ir.op import Undefined
 
 __all__ = [
+    "CustomGrad",
     "DifferenceErrors",
     "Disconnected",
     "DisconnectedInputError",
     "GradCheck",
     "Lop",
     "NullTypeGradError",
+    "OpFromGraph",
     "Rop",
     "Undefined",
     "VerifyGradError",
+    "consider_constant",
+    "custom_grad",
     "difference",
     "difference_errors",
+    "disconnected_grad",
     "grad",
+    "grad_clip",
+    "grad_not_implemented",
+    "grad_scale",
+    "grad_undefined",
     "hessian",
     "hessian_vector_product",
     "jacobian",
@@ -39,6 +61,8 @@ __all__ = [
     "numeric_grad",
     "quick_grad_check",
     "subgraph_grad",
+    "undefined_grad",
     "vectorize",
     "verify_grad",
+    "zero_grad",
 ]

@@ -16,6 +16,11 @@ from graphc.ir.shapes import Dim, as_dim, sizes
 Sum = dict[Node | None, int]  # factor of each term; None stands for 1
 
 
+def called(node: Node) -> str:
+    """Return the name of what a node applies: that of its op, or of a function of the user's."""
+    return str(node.attrs.get("called", node.op.name))
+
+
 def shuffle_text(node: Node) -> str | None:
     """Return what stands behind the operand of a dimshuffle, None if NumPy has no short form.
 

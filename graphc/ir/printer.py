@@ -13,7 +13,7 @@ import numpy as np
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
-from graphc.ir.notation import shuffle_text, slice_text
+from graphc.ir.notation import called, shuffle_text, slice_text
 from graphc.ir.op import Kind
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import toposort
@@ -61,8 +61,8 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
             texts.append(f"({text})" if tight and own < 100 else text)
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]
-    if op.kind is Kind.REGION:  # a body does not fit into a line
-        return f"{op.name}({', '.join(inside)})"
+    if op.kind is Kind.REGION or "called" in node.attrs:  # a body does not fit into a line
+        return f"{called(node)}({', '.join(inside)})"
     inside += _axes(node) or [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
     return f"{op.name}({', '.join(filter(None, inside))})"
 
@@ -172,8 +172,9 @@ def tree(results: Iterable[Node], depth: int = -1) -> str:
 def _word(node: Node) -> str:
     if not node.inputs or node.op is DIM:
         return leaf(node)
-    attrs = ", ".join(f"{k}={_attr(v)}" for k, v in node.attrs.items())
-    word = f"{node.op.name}{{{attrs}}}" if attrs else node.op.name
+    own = {} if "called" in node.attrs else node.attrs
+    attrs = ", ".join(f"{k}={_attr(v)}" for k, v in own.items())
+    word = f"{called(node)}{{{attrs}}}" if attrs else called(node)
     return f"{word} '{node.name}'" if node.name else word
 
 

@@ -2,6 +2,7 @@
 
 from graphc.ops import (
     control,
+    custom,
     elementwise,
     index,
     linalg,
@@ -16,6 +17,7 @@ from graphc.ops import (
 
 __all__ = [
     "control",
+    "custom",
     "elementwise",
     "index",
     "linalg",

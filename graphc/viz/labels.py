@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
+from graphc.ir.notation import called
 from graphc.ir.op import Kind
 from graphc.ir.printer import apply_formula, leaf
 from graphc.ir.shapes import Dim
@@ -159,7 +160,7 @@ class Labels:
             return NOTATION[node.op.name](node, texts, self), ATOM
         if node.op.formula:
             return _formula(node, parts), node.op.precedence
-        return f"{node.op.name.rstrip('_')}({', '.join([*texts, *_keywords(node)])})", ATOM
+        return f"{called(node).rstrip('_')}({', '.join([*texts, *_keywords(node)])})", ATOM
 
     def call(self, node: Node, names: Mapping[Node, str]) -> str:
         """Return an application as the word of its op with operands: ``square(u)``."""
@@ -256,6 +257,8 @@ def _precedence(node: Node) -> int:
 
 
 def _word(node: Node) -> str:
+    if "called" in node.attrs:
+        return clean(called(node))
     return _PLAIN.get(node.op.name) or node.op.name.strip("_").replace("_", " ")
 
 
@@ -269,6 +272,8 @@ def _over(node: Node) -> str:
 
 def _keywords(node: Node) -> list[str]:
     found = []
+    if "called" in node.attrs:
+        return []
     for name, value in node.attrs.items():
         if name == "axes":
             whole = len(value) == node.inputs[0].type.ndim
@@ -279,5 +284,7 @@ def _keywords(node: Node) -> list[str]:
 
 
 def _attributes(node: Node) -> str:
+    if "called" in node.attrs:
+        return ""
     known = {k: v for k, v in node.attrs.items() if isinstance(v, (bool, int, str))}
     return "".join(f", {clean(k)} {clean(str(v))}" for k, v in known.items())
