@@ -10,6 +10,7 @@
  *   half_even(x)                     NumPy's round, which is not C's
  *   int_pow(a, n)                    integers, by squaring; wraps around as NumPy does
  *   power(a, b)                      pow for floats, int_pow for integers
+ *   shift_left(a, n) shift_right(a, n)  integers; all bits leave if n is too large, as in NumPy
  *   where(c, a, b)                   c is uchar
  *   truth(x)                         x != 0 as uchar; nan is true
  *   lt le gt ge eq ne (a, b)         as uchar
@@ -129,8 +130,11 @@ UNALIGNED(double);
     FN T min_nan(T a, T b) { return min(a, b); }                                                 \
     FN T half_even(T x) { return x; }
 
+/* Shifts are as in NumPy: by a negative number, or by more bits than there are, all bits leave. */
 #define UNSIGNED_TYPES(T, BITS, MUL)                                                             \
     INT_TYPES(T)                                                                                 \
+    FN T shift_left(T a, T n) { return n < (T)(BITS) ? (T)(a << n) : (T)(0); }                   \
+    FN T shift_right(T a, T n) { return n < (T)(BITS) ? (T)(a >> n) : (T)(0); }                  \
     FN T sgn(T x) { return x != (T)(0) ? (T)(1) : (T)(0); }                                      \
     FN T floordiv(T a, T b) {                                                                    \
         return b == (T)(0) ? (T)(0) : (T)(a / (b == (T)(0) ? (T)(1) : b));                       \
@@ -148,8 +152,15 @@ UNALIGNED(double);
     FN T int_pow(T a, T n) { return int_pow_wrapping(a, n); }                                    \
     FN T power(T a, T n) { return int_pow(a, n); }
 
-#define SIGNED_TYPES(T, U)                                                                       \
+#define SIGNED_TYPES(T, U, BITS)                                                                 \
     INT_TYPES(T)                                                                                 \
+    FN T shift_left(T a, T n) {                                                                  \
+        return ((n >= (T)(0)) & (n < (T)(BITS))) ? AS(T)((U)(AS(U)(a) << AS(U)(n))) : (T)(0);    \
+    }                                                                                            \
+    FN T shift_right(T a, T n) {                                                                 \
+        const T rest = a < (T)(0) ? (T)(-1) : (T)(0);                                            \
+        return ((n >= (T)(0)) & (n < (T)(BITS))) ? (T)(a >> n) : rest;                           \
+    }                                                                                            \
     FN T sgn(T x) { return x > (T)(0) ? (T)(1) : (x < (T)(0) ? (T)(-1) : (T)(0)); }              \
     FN T floordiv(T a, T b) {                                                                    \
         const T d = ((b == (T)(0)) | (b == (T)(-1))) ? (T)(1) : b;                               \
@@ -186,10 +197,10 @@ UNALIGNED(double);
     UNSIGNED_TYPES(OF(ushort), 16, MUL)                                                          \
     UNSIGNED_TYPES(OF(uint), 32, WRAP)                                                           \
     UNSIGNED_TYPES(OF(ulong), 64, WRAP)                                                          \
-    SIGNED_TYPES(OF(char), OF(uchar))                                                            \
-    SIGNED_TYPES(OF(short), OF(ushort))                                                          \
-    SIGNED_TYPES(OF(int), OF(uint))                                                              \
-    SIGNED_TYPES(OF(long), OF(ulong))
+    SIGNED_TYPES(OF(char), OF(uchar), 8)                                                            \
+    SIGNED_TYPES(OF(short), OF(ushort), 16)                                                          \
+    SIGNED_TYPES(OF(int), OF(uint), 32)                                                              \
+    SIGNED_TYPES(OF(long), OF(ulong), 64)
 
 #define SAME(T) T
 EVERY_TYPE(SAME, WRAP_SHORT)

@@ -79,6 +79,7 @@ class Case:
 DISCRETE = {
     "pow": (Domain(1, 3), Domain(0, 3)),  # negative powers of integers are errors
     "clip": (Domain(0, 5), Domain(1, 1), Domain(3, 3)),
+    **dict.fromkeys(("floor", "ceil", "trunc"), (Domain(-3, 3),)),  # steps are at all integers
 }
 
 
@@ -106,6 +107,10 @@ def _counted(write: Callable[..., Node]) -> Callable[..., Node]:
 def _found(x: Node, v: Node, side: str) -> Node:
     """Return a search in 0, 1, ... in the dtype of the values."""
     return index.searchsorted(elementwise.cast(iota(x.shape[0]), v.type.dtype), v, side)  # type: ignore[no-any-return]
+
+
+# Elementwise rows whose first operand has a dtype of its own.
+FIRST_OPERAND = {"where": "bool", "polygamma": "int64"}
 
 
 def rows() -> list[str]:
@@ -337,8 +342,8 @@ def examples(op: Op) -> list[Example]:
 
 def _elementwise(op: Op) -> list[Example]:
     arity = op.details["arity"]
-    condition = op.name == "where"
-    kinds = ("bool", None, None) if condition else ()
+    first = FIRST_OPERAND.get(op.name)
+    kinds = (first, *[None] * (arity - 1)) if first else ()
 
     def build(*xs: Node) -> Node:
         return apply(op, *xs)  # type: ignore[no-any-return]

@@ -55,6 +55,8 @@ class Expression:
     __and__, __rand__ = _binary("and_"), _reflected("and_")
     __or__, __ror__ = _binary("or_"), _reflected("or_")
     __xor__, __rxor__ = _binary("xor"), _reflected("xor")
+    __lshift__, __rlshift__ = _binary("left_shift"), _reflected("left_shift")
+    __rshift__, __rrshift__ = _binary("right_shift"), _reflected("right_shift")
     __lt__, __le__ = _binary("lt"), _binary("le")
     __gt__, __ge__ = _binary("gt"), _binary("ge")
 
@@ -168,14 +170,25 @@ class Node(Expression):
     def __rmatmul__(self, other: Any) -> Node:
         return LANGUAGE["matmul"](other, self)  # type: ignore[no-any-return]
 
-    def __lshift__(self, other: Any) -> Any:
-        return apply(OPS["left_shift"], self, other)
-
-    def __rshift__(self, other: Any) -> Any:
-        return apply(OPS["right_shift"], self, other)
+    def __rdivmod__(self, other: Any) -> tuple[Node, Node]:
+        return other // self, other % self
 
     def __divmod__(self, other: Any) -> tuple[Node, Node]:
         return self // other, self % other
+
+    def __floor__(self) -> Any:
+        return LANGUAGE["floor"](self)
+
+    def __ceil__(self) -> Any:
+        return LANGUAGE["ceil"](self)
+
+    def __trunc__(self) -> Any:
+        return LANGUAGE["trunc"](self)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is not None:
+            raise NotSupportedError(message("round to digits", [operand(self)], here()))
+        return LANGUAGE["round"](self)
 
     def __len__(self) -> int:
         if self.ndim == 0 or self.type.shape[0] is None:

@@ -21,6 +21,7 @@ from graphc.ops.family import (
     elementwise,
     floats,
     numbers,
+    shifted,
 )
 
 _RING = (Trait.COMMUTATIVE, Trait.ASSOCIATIVE)
@@ -327,6 +328,27 @@ invert = elementwise(
     precedence=80,
     doc="Logical not for bool, all bits flipped for integers.",
 )
+
+
+def _shift(name: str, symbol: str, c_name: str, doc: str) -> Any:
+    return elementwise(
+        name,
+        2,
+        dtype=shifted,
+        numpy=f"np.{name}({{0}}, {{1}}, {{out}})",
+        opencl=f"{c_name}({{0}}, {{1}})",
+        vjp=lambda g, out, x, y: [None, None],
+        weight=2,
+        reference=getattr(np, name),
+        domain=(REALS, Domain(0, 3)),
+        formula=f"{{0}} {symbol} {{1}}",
+        precedence=55,
+        doc=doc,
+    )
+
+
+left_shift = _shift("left_shift", "<<", "shift_left", "x * 2 ** y; the bits that leave are lost.")
+right_shift = _shift("right_shift", ">>", "shift_right", "x // 2 ** y; the sign is kept.")
 
 # -- choice ---------------------------------------------------------------------------------------
 

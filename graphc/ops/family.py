@@ -56,6 +56,11 @@ def bits(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
     return (common,) * len(given)
 
 
+def shifted(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """As `bits`, but bool becomes int8."""
+    return counted(name, bits(name, given))
+
+
 def chosen(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
     """First operand is a condition, the others and the result have their common dtype."""
     return (dtypes.BOOL, *same(name, given[1:]))
@@ -71,6 +76,7 @@ def elementwise(
     vjp: Vjp | None = None,
     dtype: DtypeRule = same,
     result: str | None = None,
+    library: str = "",
     expand: Callable[..., Any] | None = None,
     expand_mirrored: Callable[..., Any] | None = None,
     traits: Iterable[Trait] = (),
@@ -95,6 +101,8 @@ def elementwise(
         What the operands are cast to; see `same`, `floats`, `numbers`, `bits`, `chosen`.
     result : str, optional
         The dtype of the result, where it is not that of the last operand.
+    library : str
+        The file of ``kernels/`` that its OpenCL template calls, besides the prelude.
     """
     code = {"numpy": numpy, **_by_kind("python", python), **_by_kind("opencl", opencl)}
     op = register(
@@ -116,7 +124,7 @@ def elementwise(
             formula=formula,
             precedence=precedence,
             doc=doc,
-            details={"arity": arity, "dtype": dtype, "result": result},
+            details={"arity": arity, "dtype": dtype, "result": result, "library": library},
         )
     )
     return builder(op)

@@ -1,18 +1,20 @@
-"""Elementwise ops: exponentials, logarithms, roots, trigonometry, sigmoid and softplus."""
+"""Elementwise ops: exponentials, logarithms, roots, rounding, sigmoid, softplus and kin."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from graphc.ir.node import Node
-from graphc.ir.op import POSITIVE, REALS, Domain, Trait, Vjp
-from graphc.ops.elementwise import maximum, minimum, sqr
+from graphc.ir.node import Node, apply
+from graphc.ir.op import OPS, POSITIVE, REALS, Domain, Trait, Vjp
+from graphc.ops.elementwise import eq, maximum, minimum, where, zero_for
 from graphc.ops.family import Builder, elementwise, floats
 
 
-def _function(
+def float_function(
     name: str, vjp: Vjp, *, numpy: str = "", domain: Domain = REALS, weight: int = 16, **more: Any
 ) -> Any:
     """Declare a float function of one variable that NumPy and OpenCL name alike."""
@@ -32,21 +34,21 @@ def _function(
 
 _UP = (Trait.MONOTONE,)
 
-exp = _function("exp", lambda g, out, x: [g * out], traits=_UP, doc="e ** x.")
-log = _function(
+exp = float_function("exp", lambda g, out, x: [g * out], traits=_UP, doc="e ** x.")
+log = float_function(
     "log", lambda g, out, x: [g / x], domain=POSITIVE, traits=_UP, doc="The natural logarithm."
 )
-log1p = _function(
+log1p = float_function(
     "log1p",
     lambda g, out, x: [g / (x + 1)],
     domain=Domain(-0.9, 3.0),
     traits=_UP,
     doc="log(1 + x), accurate near 0.",
 )
-expm1 = _function(
+expm1 = float_function(
     "expm1", lambda g, out, x: [g * (out + 1)], traits=_UP, doc="exp(x) - 1, accurate near 0."
 )
-sqrt = _function(
+sqrt = float_function(
     "sqrt",
     lambda g, out, x: [g * 0.5 / out],
     domain=POSITIVE,
@@ -54,11 +56,70 @@ sqrt = _function(
     traits=_UP,
     doc="The square root.",
 )
-sin = _function("sin", lambda g, out, x: [g * cos(x)], doc="The sine of x radians.")
-cos: Builder = _function("cos", lambda g, out, x: [-g * sin(x)], doc="The cosine of x radians.")
-tanh = _function(
-    "tanh", lambda g, out, x: [g * (1 - sqr(out))], traits=_UP, doc="The hyperbolic tangent."
+log2 = float_function(
+    "log2",
+    lambda g, out, x: [g / (x * math.log(2.0))],
+    domain=POSITIVE,
+    traits=_UP,
+    doc="The logarithm to base 2, exact for powers of 2.",
 )
+log10 = float_function(
+    "log10",
+    lambda g, out, x: [g / (x * math.log(10.0))],
+    domain=POSITIVE,
+    traits=_UP,
+    doc="The logarithm to base 10.",
+)
+exp2 = float_function(
+    "exp2", lambda g, out, x: [g * out * math.log(2.0)], traits=_UP, doc="2 ** x."
+)
+
+# -- rounding -------------------------------------------------------------------------------------
+
+
+def _rounding(name: str, numpy: str, opencl: str, steps: Iterable[float], doc: str) -> Any:
+    """Declare a step function from floats to whole floats, with steps at these points."""
+    return float_function(
+        name,
+        lambda g, out, x: [zero_for(x)],
+        numpy=numpy,
+        opencl=f"{opencl}({{0}})",
+        domain=Domain(-3.0, 3.0, kinks=tuple(steps)),
+        weight=2,
+        traits=(Trait.IDEMPOTENT, Trait.MONOTONE),
+        doc=doc,
+    )
+
+
+_WHOLE = range(-3, 4)
+
+floor = _rounding(
+    "floor", "floor", "floor", _WHOLE, "The largest whole number that is not above x."
+)
+ceil = _rounding("ceil", "ceil", "ceil", _WHOLE, "The smallest whole number that is not below x.")
+trunc = _rounding("trunc", "trunc", "trunc", _WHOLE, "x without its fraction: rounded towards 0.")
+round = _rounding(
+    "round",
+    "rint",
+    "rint",
+    [n + 0.5 for n in range(-3, 3)],
+    "The nearest whole number; of two that are as near, the even one.",
+)
+
+isnan = elementwise(
+    "isnan",
+    1,
+    dtype=floats,
+    result="bool",
+    numpy="np.isnan({0}, {out})",
+    opencl="ne({0}, {0})",
+    vjp=lambda g, out, x: [None],
+    weight=2,
+    reference=np.isnan,
+    doc="Whether x is not a number.",
+)
+
+# -- sigmoid, softplus and kin --------------------------------------------------------------------
 
 
 _ONE_FROM = {"float16": 10.0, "float32": 20.0, "float64": 40.0}
@@ -120,4 +181,24 @@ softplus = elementwise(
     traits=_UP,
     reference=lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     doc="log(1 + exp(x)), accurate for large x of either sign.",
+)
+
+
+def _expand_logaddexp(x: Node, y: Node) -> Node:
+    # equal operands may be infinite, and have no difference then
+    apart = where(eq(x, y), 0, x - y)
+    return maximum(x, y) + log1p(exp(-apply(OPS["abs"], apart)))  # type: ignore[no-any-return]
+
+
+logaddexp = elementwise(
+    "logaddexp",
+    2,
+    dtype=floats,
+    numpy="",
+    expand=_expand_logaddexp,
+    vjp=lambda g, out, x, y: [g * sigmoid(x - y), g * sigmoid(y - x)],
+    traits=(Trait.COMMUTATIVE,),
+    weight=24,
+    reference=np.logaddexp,
+    doc="log(exp(x) + exp(y)), without overflow.",
 )

@@ -7,7 +7,7 @@ user asks for ``keepdims``. A reduction's space is that of its input.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -130,12 +130,7 @@ def _extreme_vjp(g: Node, out: Node, x: Node) -> list[Node]:
 
 
 def _prod_vjp(g: Node, out: Node, x: Node) -> list[Node]:
-    axes = out.attrs["axes"]
-    zero = eq(x, 0)
-    zeros = over(sum(cast(zero, "int64"), axes=axes), out, x)
-    rest = over(prod(where(zero, 1, x), axes=axes), out, x)  # the product of the others
-    slope = where(eq(zeros, 0), rest / where(zero, 1, x), where(zero & eq(zeros, 1), rest, 0))
-    return [over(g, out, x) * slope]
+    return [over(g, out, x) * prod_of_others(x, axes=out.attrs["axes"])]
 
 
 def _ufunc(name: str) -> str:
@@ -351,4 +346,79 @@ logsumexp = _composite(
     weight=38,
     reference=_along(lambda x, s, axes: np.log(np.exp(s).sum(axes)) + np.max(x, axis=axes)),
     doc="log(sum(exp(x))) over axes, without overflow.",
+)
+
+
+# -- products without one element -----------------------------------------------------------------
+
+
+class _Factors(NamedTuple):
+    """What a product over axes is made of; all in the rank of x."""
+
+    zero: Node  # where x is 0
+    zeros: Node  # how many there are
+    safe: Node  # x, and 1 where it is 0
+    rest: Node  # the product of what is not 0
+
+
+def _factors(x: Node, axes: tuple[int, ...]) -> _Factors:
+    zero = eq(x, 0)
+    safe = where(zero, 1, x)
+    zeros = keep_axes(sum(cast(zero, "int64"), axes=axes), axes, x.type.ndim)
+    return _Factors(zero, zeros, safe, keep_axes(prod(safe, axes=axes), axes, x.type.ndim))
+
+
+def _expand_prod_of_others(x: Node, axes: tuple[int, ...]) -> Node:
+    zero, zeros, safe, rest = _factors(x, axes)
+    alone = zero & eq(zeros, 1)
+    return where(eq(zeros, 0), rest / safe, where(alone, rest, 0))  # type: ignore[no-any-return]
+
+
+def _prod_of_others_vjp(g: Node, out: Node, x: Node) -> list[Node]:
+    """Sum g at each other place, times the product of all elements but those at both places.
+
+    Written for no zero among the elements, one and two; with more, all these products are 0.
+    """
+    axes: tuple[int, ...] = out.attrs["axes"]
+    zero, zeros, safe, rest = _factors(x, axes)
+
+    def total(value: Node) -> Node:
+        return keep_axes(sum(value, axes=axes), axes, x.type.ndim)
+
+    one, two = eq(zeros, 1), eq(zeros, 2)
+    share = where(zero, 0, g / safe)  # of the places that are not 0
+    there = where(zero, g, 0)  # of those that are
+    usual = rest / safe * (total(share) - share)
+    with_one = where(zero, rest * total(share), rest / safe * total(there))
+    with_two = where(zero, rest * (total(there) - there), 0)
+    return [where(eq(zeros, 0), usual, where(one, with_one, where(two, with_two, 0)))]
+
+
+def _prod_of_others_reference(x: Any, axes: tuple[int, ...]) -> Any:
+    if not x.size:
+        return x
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    moved = np.transpose(x, [*kept, *axes])
+    flat = moved.reshape(*moved.shape[: len(kept)], -1)
+    others = [np.delete(flat, place, axis=-1).prod(-1) for place in range(flat.shape[-1])]
+    return np.stack(others, -1).reshape(moved.shape).transpose(np.argsort([*kept, *axes]))
+
+
+prod_of_others = builder(
+    register(
+        Op(
+            name="prod_of_others",
+            kind=Kind.COMPOSITE,
+            attrs=("axes",),
+            infer=_same_type,
+            dims=_same_dims,
+            prepare=_prepare_float,
+            expand=_expand_prod_of_others,
+            vjp=_prod_of_others_vjp,
+            weight=16,
+            domain=(Domain(0.5, 2.0),),
+            reference=_prod_of_others_reference,
+            doc="For each element the product over axes of all others: the slope of prod.",
+        )
+    )
 )

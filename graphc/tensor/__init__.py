@@ -14,6 +14,7 @@ from graphc.tensor import (
     elementwise,
     indexing,
     language,
+    mathematics,
     nnet,
     products,
     reductions,
@@ -26,6 +27,7 @@ from graphc.tensor import (
 from graphc.tensor.creation import *
 from graphc.tensor.elementwise import *
 from graphc.tensor.indexing import *
+from graphc.tensor.mathematics import *
 from graphc.tensor.products import *
 from graphc.tensor.reductions import *
 from graphc.tensor.replacing import *
@@ -45,6 +47,7 @@ def __getattr__(name: str) -> Any:
 __all__ = ["TensorType", "nnet", "shared_randomstreams"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
+__all__ += mathematics.__all__
 __all__ += reductions.__all__
 __all__ += shaping.__all__
 __all__ += sizes.__all__

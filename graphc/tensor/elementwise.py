@@ -1,4 +1,4 @@
-"""Elementwise functions under Theano's names and NumPy's.
+"""Elementwise arithmetic, comparison, logic and choice under Theano's names and NumPy's.
 
 Most are builders of ``ops/`` under a second name; what is composed here has no row of its own.
 """
@@ -23,6 +23,7 @@ from graphc.ops.elementwise import (
     int_div,
     invert,
     le,
+    left_shift,
     lt,
     maximum,
     minimum,
@@ -31,6 +32,7 @@ from graphc.ops.elementwise import (
     neq,
     or_,
     pow,
+    right_shift,
     sgn,
     sqr,
     sub,
@@ -38,7 +40,6 @@ from graphc.ops.elementwise import (
     xor,
 )
 from graphc.ops.family import is_number
-from graphc.ops.math import cos, exp, expm1, log, log1p, sigmoid, sin, softplus, sqrt, tanh
 from graphc.ops.reduce import need_bool
 
 
@@ -244,6 +245,7 @@ where = switch
 equal, not_equal = eq, neq
 less, less_equal, greater, greater_equal = lt, le, gt, ge
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
+bitwise_invert, bitwise_left_shift, bitwise_right_shift = invert, left_shift, right_shift
 conj = real = copy
 
 __all__ = [
@@ -252,20 +254,20 @@ __all__ = [
     "add",
     "and_",
     "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "cast",
     "clip",
     "conj",
     "copy",
-    "cos",
     "divide",
     "divmod",
     "eq",
     "equal",
-    "exp",
-    "expm1",
     "floor_divide",
     "ge",
     "greater",
@@ -275,10 +277,9 @@ __all__ = [
     "inv",
     "invert",
     "le",
+    "left_shift",
     "less",
     "less_equal",
-    "log",
-    "log1p",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -299,18 +300,14 @@ __all__ = [
     "real",
     "reciprocal",
     "remainder",
+    "right_shift",
     "sgn",
-    "sigmoid",
     "sign",
-    "sin",
-    "softplus",
     "sqr",
-    "sqrt",
     "square",
     "sub",
     "subtract",
     "switch",
-    "tanh",
     "true_div",
     "true_divide",
     "upcast",

@@ -7,6 +7,7 @@ from graphc.tensor import (
     creation,
     elementwise,
     indexing,
+    mathematics,
     nnet,
     products,
     reductions,
@@ -19,7 +20,21 @@ from graphc.tensor import (
 
 def fill() -> None:
     """Put every function of the language into `LANGUAGE` under its name."""
+<<<<<<< HEAD
     modules = [elementwise, reductions, shaping, sizes, creation, products, indexing, replacing]
     for module in (*modules, nnet):
+=======
+    for module in (
+        elementwise,
+        mathematics,
+        reductions,
+        shaping,
+        sizes,
+        creation,
+        products,
+        indexing,
+        nnet,
+    ):
+>>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

@@ -21,6 +21,7 @@ from graphc.ops.math import sqrt
 from graphc.ops.movement import dimshuffle, keep_axes, reshape
 from graphc.ops.parts import make_vector
 from graphc.ops.reduce import need_bool, normal_axes
+from graphc.tensor.mathematics import isclose
 
 _MAKE_VECTOR = make_vector.op  # type: ignore[attr-defined]
 
@@ -187,6 +188,20 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     bool
     """
     return _reduced(reduce.all, need_bool(as_node(x)), axis, keepdims)
+
+
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Any:
+    """Return whether all elements are as close as `isclose` asks.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> bool(T.allclose([1.0, 2.0], [1.0 + 1e-9, 2.0]).eval())
+    True
+    """
+    return all(isclose(a, b, rtol, atol, equal_nan))
 
 
 # -- places ---------------------------------------------------------------------------------------
@@ -386,6 +401,7 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 __all__ = [
     "all",
+    "allclose",
     "any",
     "argmax",
     "argmin",

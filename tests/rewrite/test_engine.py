@@ -19,7 +19,7 @@ from graphc.ir.printer import assignments
 from graphc.ir.shapes import sizes
 from graphc.ir.types import Attrs
 from graphc.ir.walk import toposort
-from graphc.ops.math import cos, sin
+from graphc.ops.trigonometry import cos, sin
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Index, Sweep
 from graphc.rewrite.pipeline import simplify, simplify_size

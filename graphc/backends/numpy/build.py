@@ -38,9 +38,24 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{k}{end}" for k in range(1, len(program.steps) + 1) for end in ("", "_tiles")]
+<<<<<<< HEAD
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
     helpers = [name for source in HELPERS for name in source.__all__]
     return [*own, "argument", *helpers, *DTYPES, *kernels, program.name]
+=======
+    own = [
+        "np",
+        "inf",
+        "nan",
+        "ndarray",
+        "pool",
+        "buffers",
+        "make_buffers",
+        "guard_error",
+        "special",
+    ]
+    return [*own, "argument", *runtime.__all__, *DTYPES, *kernels, program.name]
+>>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
 
 
 def _plain(program: Program, text: str) -> bool:
@@ -51,7 +66,7 @@ def _plain(program: Program, text: str) -> bool:
         if any(node.type.dtype not in ("float64", "bool") for node in (step.node, *step.reads)):
             return False
     body = text.replace("np.array(", "").replace("import numpy as np", "").replace("np.dtype", "")
-    return "np." not in body
+    return "np." not in body and "special." not in body
 
 
 def _scalar(array: Any) -> Any:

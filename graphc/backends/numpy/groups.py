@@ -80,7 +80,7 @@ def write_kernel(
     returns = [node for node in group.outputs if is_scalar(node)]
     arrays = [node for node in group.inputs if number(node) is None]
     kernel = Kernel(name, arrays, stores, returns)
-    names = Names(("np", "inf", "nan", "choose", "convert", name))
+    names = Names(("np", "inf", "nan", "choose", "convert", "polygamma", "special", name))
     for node in arrays:
         names.give(node, "x")
     outs = {node: names.fresh("o") for node in stores}

@@ -29,6 +29,7 @@ __all__ = [
     "guard_error",
     "inner",
     "over_zero",
+    "polygamma",
     "scratch",
 ]
 
@@ -77,6 +78,23 @@ def over_zero(x: Any, zero: Any) -> Any:
     """Return x / 0: an infinity or NaN, by the signs of both."""
     with np.errstate(all="ignore"):
         return np.divide(x, zero)
+
+
+def polygamma(n: Any, x: Any, out: Any = None) -> Any:
+    """Return the n-th derivative of the digamma function, also in ``out`` if there is one.
+
+    SciPy's function of this name writes into no array and takes no float32 as it is.
+    """
+    from scipy import special
+
+    x = np.asarray(x)
+    order = np.asarray(n).astype(x.dtype)
+    found = special.zeta(order + 1, x) * special.gamma(order + 1) * np.where(order % 2, 1, -1)
+    found = np.where(order == 0, special.psi(x), found)
+    if out is None:
+        return found.astype(x.dtype)[()]
+    np.copyto(out, found)
+    return out
 
 
 def inner(x: np.ndarray, y: np.ndarray, space: np.ndarray) -> Any:

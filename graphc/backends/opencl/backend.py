@@ -39,8 +39,13 @@ MEMORY = (
     "result",
     "send",
 )
+<<<<<<< HEAD
 HELPERS = ("down", "over_zero")
 ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "slide", "view")
+=======
+HELPERS = ("down", "over_zero", "polygamma")
+ROUTINE_NAMES = ("copy_view", "dot", "fill_view", "view")
+>>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
 
 
 class OpenCLBackend:
@@ -137,7 +142,11 @@ class OpenCLBackend:
                 host.body.line(f"changed({host.names[buffer.shared]}_)", [node])
 
     def _number(self, host: HostFunction, value: Node | Dim) -> str:
-        return str(value) if isinstance(value, int) else host.scalar(value)
+        if isinstance(value, int):
+            return str(value)
+        text = host.scalar(value)
+        # what NumPy's numbers compare to is NumPy's bool, which no kernel takes as an argument
+        return f"bool({text})" if value.type.dtype == "bool" else text
 
     def call(self, host: HostFunction, step: Call, place: int) -> None:
         """Write the lines of a library routine, or of a copy."""
@@ -281,6 +290,8 @@ class OpenCLBackend:
         known = [name for name in ("inf", "nan", "ndarray") if mentions(text, name)]
         if known:
             module.line(f"from numpy import {', '.join(known)}")
+        if mentions(text, "special"):
+            module.line("from scipy import special")
         helpers = [name for name in HELPERS if mentions(text, name)]
         if helpers:
             module.line(f"from graphc.backends.numpy.runtime import {', '.join(helpers)}")

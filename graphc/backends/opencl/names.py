@@ -14,6 +14,8 @@ _WORDS = """
     exp log log1p expm1 sqrt sin cos tan tanh sinh cosh asin acos atan fabs floor ceil rint pow abs
     max min lt le gt ge eq ne where truth power int_pow sgn sigmoid softplus half_even floordiv
     floormod max_nan min_nan quotient select convert fmod copysign erf erfc tgamma lgamma isnan
+    atan2 asinh acosh atanh log2 log10 exp2 trunc shift_left shift_right
+    erfcx erfinv erfcinv psi polygamma i0 i1 horner clenshaw normal_quantile hurwitz
     i o r c k n at lane first last part left blocks item rows length outer inner splits chunk
     in_row half_group
 """

@@ -152,10 +152,17 @@ def _source(unit: _Unit, width: int) -> str:
         read("prelude.cl"),
         reduce.macros(),
         quotients(),
+        *map(read, _libraries(unit)),
     ]
     parts += [_kernel_text(plan, unit, width) for plan in unit.plans]
     parts += [resolve(plan.write_second(), 1, unit.group) for plan in unit.plans if plan.folds]
     return "\n".join(parts)
+
+
+def _libraries(unit: _Unit) -> list[str]:
+    """Return the files of functions that the kernels call besides the prelude."""
+    members = [node for plan in unit.plans for node in plan.group.members]
+    return sorted({node.op.details.get("library") or "" for node in members} - {""})
 
 
 def _kernel_text(plan: KernelPlan, unit: _Unit, width: int) -> str:

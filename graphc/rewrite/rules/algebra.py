@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from graphc.ops.elementwise import abs_, clip, int_div, maximum, minimum, mod, neg, pow, sgn, sqr
-from graphc.ops.math import cos, exp, log, sin, sqrt, tanh
+from graphc.ops.math import exp, log, sqrt
+from graphc.ops.trigonometry import cos, sin, tanh
 from graphc.rewrite.pattern import Const, Float, Integer, Signed, compute
 from graphc.rewrite.rule import rule, table
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 from graphc.ir.node import Node, number, rebuild
 from graphc.ir.op import OPS, Kind
 from graphc.ops.elementwise import abs_, eq, maximum, pow, where
-from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt, tanh
+from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt
 from graphc.ops.reduce import log_softmax, logsumexp, softmax
 from graphc.ops.reduce import sum as sum_
+from graphc.ops.trigonometry import tanh
 from graphc.rewrite.pattern import Attr, compute, raw
 from graphc.rewrite.rule import procedure, rule, table, uses
 
