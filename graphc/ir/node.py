@@ -176,20 +176,6 @@ class Node(Expression):
     def __divmod__(self, other: Any) -> tuple[Node, Node]:
         return self // other, self % other
 
-    def __floor__(self) -> Any:
-        return LANGUAGE["floor"](self)
-
-    def __ceil__(self) -> Any:
-        return LANGUAGE["ceil"](self)
-
-    def __trunc__(self) -> Any:
-        return LANGUAGE["trunc"](self)
-
-    def __round__(self, digits: int | None = None) -> Any:
-        if digits is not None:
-            raise NotSupportedError(message("round to digits", [operand(self)], here()))
-        return LANGUAGE["round"](self)
-
     def __len__(self) -> int:
         if self.ndim == 0 or self.type.shape[0] is None:
             raise _no_number(self, "its length is not known before the call", "x.shape[0]")
@@ -321,6 +307,8 @@ METHODS = [
 ]
 for _name in METHODS:
     setattr(Node, _name, _method(_name))
+for _name in ("ceil", "floor", "round", "trunc"):
+    setattr(Node, f"__{_name}__", _method(_name))
 
 
 def _no_number(node: Node, what: str, instead: str) -> GraphcTypeError:

@@ -20,21 +20,7 @@ from graphc.tensor import (
 
 def fill() -> None:
     """Put every function of the language into `LANGUAGE` under its name."""
-<<<<<<< HEAD
-    modules = [elementwise, reductions, shaping, sizes, creation, products, indexing, replacing]
-    for module in (*modules, nnet):
-=======
-    for module in (
-        elementwise,
-        mathematics,
-        reductions,
-        shaping,
-        sizes,
-        creation,
-        products,
-        indexing,
-        nnet,
-    ):
->>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
+    modules = [elementwise, mathematics, reductions, shaping, sizes, creation, products, indexing]
+    for module in (*modules, replacing, nnet):
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

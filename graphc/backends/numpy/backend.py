@@ -261,15 +261,9 @@ class NumpyBackend:
         from_numpy = [name for name in ("inf", "nan", "ndarray") if _mentions(known, name)]
         if from_numpy:
             module.line(f"from numpy import {', '.join(from_numpy)}")
-<<<<<<< HEAD
-        stand_ins = ["Shared"] if host.program.shared else []
-=======
         if _mentions(text, "special"):
             module.line("from scipy import special")
-        helpers = [name for name in runtime.__all__ if _mentions(text, name)]
-        if host.program.shared:
-            helpers.append("Shared")
->>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
+        stand_ins = ["Shared"] if host.program.shared else []
         checked = [n for n in host.program.inputs if _mentions(text, f"check_{host.names[n]}")]
         if checked:
             stand_ins.append("argument")

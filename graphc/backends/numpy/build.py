@@ -38,24 +38,9 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{k}{end}" for k in range(1, len(program.steps) + 1) for end in ("", "_tiles")]
-<<<<<<< HEAD
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
     helpers = [name for source in HELPERS for name in source.__all__]
-    return [*own, "argument", *helpers, *DTYPES, *kernels, program.name]
-=======
-    own = [
-        "np",
-        "inf",
-        "nan",
-        "ndarray",
-        "pool",
-        "buffers",
-        "make_buffers",
-        "guard_error",
-        "special",
-    ]
-    return [*own, "argument", *runtime.__all__, *DTYPES, *kernels, program.name]
->>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
+    return [*own, "argument", "special", *helpers, *DTYPES, *kernels, program.name]
 
 
 def _plain(program: Program, text: str) -> bool:

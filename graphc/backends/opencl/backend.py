@@ -39,13 +39,8 @@ MEMORY = (
     "result",
     "send",
 )
-<<<<<<< HEAD
-HELPERS = ("down", "over_zero")
-ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "slide", "view")
-=======
 HELPERS = ("down", "over_zero", "polygamma")
-ROUTINE_NAMES = ("copy_view", "dot", "fill_view", "view")
->>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
+ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "slide", "view")
 
 
 class OpenCLBackend:

@@ -93,13 +93,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]  # and their parts, k1_0
-<<<<<<< HEAD
-    own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", *DTYPES]
-    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *kernels, program.name]
-=======
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
-    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *kernels, program.name]
->>>>>>> 2fd41a2 (Trigonometric, hyperbolic, rounding and special functions; shifts; products of elements with zeros)
+    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *kernels, program.name]
 
 
 def _scalar(array: Any) -> Any:
