@@ -9,15 +9,17 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 [array(1.), array([1.        , 2.71828183])]
 """
 
-from graphc import errors, gradient, random, tensor
+from graphc import control, errors, gradient, random, scan_module, tensor
 from graphc.compile.arguments import In
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.evaluate import evaluate
 from graphc.compile.function import Out, function
 from graphc.compile.shared import SharedVariable, shared
 from graphc.config import config
+from graphc.control import OrderedUpdates, foldl, foldr, loop, map, reduce, scan, until
 from graphc.errors import GraphcError, GraphcWarning
 from graphc.gradient import OpFromGraph, custom_grad, grad, vectorize
+from graphc.ifelse import ifelse
 from graphc.ir.node import Node as Variable
 from graphc.viz.show import debugprint, dot_source, draw, pp
 
@@ -29,22 +31,33 @@ __all__ = [
     "GraphcWarning",
     "In",
     "OpFromGraph",
+    "OrderedUpdates",
     "Out",
     "SharedVariable",
     "Variable",
     "config",
+    "control",
     "custom_grad",
     "debugprint",
     "dot_source",
     "draw",
     "errors",
     "evaluate",
+    "foldl",
+    "foldr",
     "function",
     "grad",
     "gradient",
+    "ifelse",
+    "loop",
+    "map",
     "pp",
     "random",
+    "reduce",
+    "scan",
+    "scan_module",
     "shared",
     "tensor",
+    "until",
     "vectorize",
 ]

@@ -14,6 +14,7 @@ from graphc.compile.arguments import Argument, In
 from graphc.compile.compiled import CompiledFunction, now
 from graphc.compile.shared import SharedVariable
 from graphc.config import config
+from graphc.control.updates import notice_missing
 from graphc.errors import (
     DTypeError,
     GraphcTypeError,
@@ -127,6 +128,7 @@ def function(
     results, form = _outputs(outputs)
     pairs = _updates(updates)
     pairs += [(a.node, a.update) for a in declared if a.update is not None]
+    notice_missing([*results, *(new for _, new in pairs)], dict(pairs), "the function")
     replace = _givens(givens)
     nodes, replace = _own_inputs(declared, replace)
     n_results = len(results)
