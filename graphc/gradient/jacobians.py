@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphc.autodiff.batch import vectorize as vectorize_nodes
 from graphc.autodiff.diagonal import derivatives
 from graphc.autodiff.disconnected import Disconnection, check_choice
 from graphc.errors import GraphcTypeError, message
@@ -21,6 +20,7 @@ from graphc.ir.node import Node, as_node, const, operand
 from graphc.ir.shapes import Dim, sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
+from graphc.ops.batch import vectorize as vectorize_nodes
 from graphc.ops.movement import dimshuffle, expand, reshape
 
 
