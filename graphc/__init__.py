@@ -10,11 +10,14 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 """
 
 from graphc import control, errors, gradient, random, scan_module, tensor
-from graphc.compile.arguments import In
+from graphc.compile.arguments import In, Out
+from graphc.compile.clone import clone
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.evaluate import evaluate
-from graphc.compile.function import Out, function
+from graphc.compile.function import function
+from graphc.compile.mode import Mode
 from graphc.compile.shared import SharedVariable, shared
+from graphc.compile.storage import load, save
 from graphc.config import config
 from graphc.control import OrderedUpdates, foldl, foldr, loop, map, reduce, scan, until
 from graphc.errors import GraphcError, GraphcWarning
@@ -30,11 +33,13 @@ __all__ = [
     "GraphcError",
     "GraphcWarning",
     "In",
+    "Mode",
     "OpFromGraph",
     "OrderedUpdates",
     "Out",
     "SharedVariable",
     "Variable",
+    "clone",
     "config",
     "control",
     "custom_grad",
@@ -49,11 +54,13 @@ __all__ = [
     "grad",
     "gradient",
     "ifelse",
+    "load",
     "loop",
     "map",
     "pp",
     "random",
     "reduce",
+    "save",
     "scan",
     "scan_module",
     "shared",

@@ -37,6 +37,10 @@ class GraphcValueError(GraphcError, ValueError):
     """An argument whose value makes no sense here."""
 
 
+class FileFormatError(GraphcValueError):
+    """A file that graphc did not write, or that was altered since."""
+
+
 class UnusedInputError(GraphcValueError):
     """An input that no output and no update needs."""
 

@@ -40,9 +40,11 @@ class Executable:
     namespace: dict[str, Any]
     scalar_argument: Callable[[Any], Any]
 
-    def bind(self, filename: str, bindings: Mapping[str, Any]) -> Callable[..., Any]:
-        """Run the text of the module and return its host function, with names bound."""
-        exec(compile(self.host_source, filename, "exec"), self.namespace)
+    def bind(
+        self, filename: str, bindings: Mapping[str, Any], text: str | None = None
+    ) -> Callable[..., Any]:
+        """Run the text of the module, or a variant, and return its host function, names bound."""
+        exec(compile(text or self.host_source, filename, "exec"), self.namespace)
         self.namespace.update(bindings)
         run: Callable[..., Any] = self.namespace[self.program.name]
         return run

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import DTypeError, GraphcTypeError, ShapeError, message
+from graphc.compile.shared import SharedVariable
+from graphc.errors import DTypeError, GraphcTypeError, GraphcValueError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, operand
 from graphc.ir.source import here
@@ -24,13 +25,29 @@ class In:
     name : str, optional
         For keyword calls; by default the variable's own.
     value : array, number or shared variable, optional
-        Taken when the call does not give the input; of a shared variable, its value then.
+        Taken when the call does not give the input; of a shared variable, its value then. It is
+        read and changed as ``f[variable]`` or ``f[name]``.
+    update : Node, optional
+        The new ``value``, stored when a call has computed everything.
     strict : bool
         True refuses every conversion.
     allow_downcast : bool, optional
         True rounds values of wider dtypes; None only Python numbers; False nothing.
-    borrow, mutable, autoname, implicit, shared
-        Accepted for Theano's sake: inputs are never written.
+    autoname : bool
+        False leaves an input without ``name`` to its place: no keyword calls it.
+    implicit : bool, optional
+        True hides the input from calls, which always take its value.
+    mutable, borrow : bool, optional
+        Permissions to write over an argument, or to keep it. graphc makes no use of them.
+    shared : bool
+        Accepted for Theano's sake.
+
+    Raises
+    ------
+    GraphcTypeError
+        If ``variable`` is not an expression.
+    GraphcValueError
+        If ``update`` or ``implicit`` comes without a value, or ``mutable`` without ``borrow``.
 
     Examples
     --------
@@ -39,6 +56,10 @@ class In:
     >>> f = graphc.function([x, graphc.In(y, value=10.0)], x + y)
     >>> f(1.0), f(1.0, y=2.0)
     (array(11.), array(3.))
+    >>> n = T.lscalar("n")
+    >>> count = graphc.function([graphc.In(n, value=0, update=n + 1)], n)
+    >>> count(), count(), count["n"]
+    (array(0), array(1), array(2))
     """
 
     def __init__(
@@ -59,33 +80,78 @@ class In:
             raise GraphcTypeError(
                 message(f"an input is a symbolic variable, not {variable!r}", (), here())
             )
+        if name is not None and not isinstance(name, str):
+            raise GraphcTypeError(
+                message(f"the name of an input is a string, not {name!r}", (), here())
+            )
+        mine = operand(variable, name)
+        if value is None and (update is not None or implicit):
+            what = "an update" if update is not None else "implicit=True"
+            raise GraphcValueError(
+                message(f"an input with {what} needs a value to begin with", [mine], here())
+            )
+        if mutable and borrow is False:
+            raise GraphcValueError(
+                message("an input cannot be mutable and not borrowed", [mine], here())
+            )
         self.variable = variable
-        self.name = name
+        self.name = name or (variable.name if autoname else None)
         self.value = value
         self.update = update
+        self.implicit = bool(implicit)
+        self.mutable = bool(mutable)
+        self.borrow = self.mutable if borrow is None else borrow
         self.strict = strict
         self.allow_downcast = allow_downcast
 
 
+class Out:
+    """An output of a function.
+
+    Parameters
+    ----------
+    variable : Node
+        The expression.
+    borrow : bool
+        True lets a call return memory that the function keeps and the next call writes again, or
+        memory of a shared variable or an argument. It saves an allocation or a copy for each call;
+        copy what you want to keep. OpenCL returns arrays of your own all the same.
+
+    Examples
+    --------
+    >>> import graphc, graphc.tensor as T
+    >>> x = T.dvector("x")
+    >>> f = graphc.function([x], graphc.Out(T.exp(x) + 1, borrow=True))
+    >>> f([0.0])
+    array([2.])
+    """
+
+    def __init__(self, variable: Any, borrow: bool = False) -> None:
+        self.variable = variable
+        self.borrow = bool(borrow)
+
+
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An input as a compiled function knows it."""
+    """An input as a compiled function knows it.
+
+    Attributes
+    ----------
+    default : SharedVariable, optional
+        Holds the value that is taken when a call leaves the input out.
+    own : bool
+        Whether `default` belongs to the function; otherwise it is the user's shared variable.
+    implicit : bool
+        Whether calls cannot give it; the program then reads `default` itself.
+    """
 
     node: Node
     name: str | None
-    default: Any = None
+    default: SharedVariable | None = None
+    own: bool = False
+    implicit: bool = False
     strict: bool = False
     allow_downcast: bool | None = None
-
-    @property
-    def has_value(self) -> bool:
-        """Whether a call may leave it out."""
-        return self.default is not None
-
-    def value(self) -> Any:
-        """Return the default."""
-        held = getattr(self.default, "data", None) if isinstance(self.default, Node) else None
-        return self.default if held is None else held
 
 
 def checker(

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import keyword
 import linecache
-import threading
+import re
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from graphc.backends.base import Executable
 from graphc.backends.numpy.runtime import QUIET, is_nested
 from graphc.compile.arguments import Argument, checker
+from graphc.compile.build import build
+from graphc.compile.definition import Definition, one_variable_each, swapped
+from graphc.compile.files import write_file
+from graphc.compile.shared import SharedVariable, updating
+from graphc.compile.standalone import unchecked, write_source
+from graphc.compile.values import Values
 from graphc.errors import (
     DeviceError,
     GraphcError,
@@ -30,6 +40,7 @@ from graphc.ir.node import CONST, Node, operand
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Guard
 from graphc.ir.source import here
+from graphc.ir.walk import toposort
 from graphc.viz.report import explain
 from graphc.viz.show import dot_of_program, dot_of_written, notebook, write
 
@@ -37,10 +48,6 @@ _numbers = itertools.count(1)
 _gone: deque[str] = deque()
 """Files of functions that are no more. Forgotten when the next one is made, not when the garbage
 collector runs: that may be while ``linecache`` walks over its entries."""
-
-
-_updating = threading.RLock()
-"""Held by a call that changes shared variables."""
 
 
 def _show(filename: str, text: str) -> None:
@@ -64,44 +71,46 @@ class CompiledFunction:
         The text that runs, with a comment per step that names the user's lines.
     compile_time : float
         Seconds that compiling took.
+    definition : Definition
+        What it was made of, and can be made of again.
+    profile : None
+        There for Theano's sake; `explain` shows what a call does.
     """
 
-    def __init__(
-        self,
-        name: str,
-        arguments: Sequence[Argument],
-        executable: Any,
-        written: Any,
-        log: Sequence[Any],
-        seconds: float,
-    ) -> None:
-        self.name = name
-        self.compile_time = seconds
+    profile = None
+
+    def __init__(self, definition: Definition, start: float | None = None) -> None:
+        """Compile a definition; ``start`` is when that began."""
+        start = now() if start is None else start
+        log: list[Any] = []
+        executable = build(definition, log)
+        self.definition = definition
+        self.name = definition.name
         self.program = executable.program
         self._executable = executable
-        self._arguments = tuple(arguments)
-        self._written = written
+        self._arguments = definition.given
         self._log = tuple(log)
         self._count = len(self._arguments)
         self._names = {a.name: i for i, a in enumerate(self._arguments) if a.name}
-        self._defaults = any(a.has_value for a in self._arguments)
         self._quiet = executable.quiet
-        filename = f"<graphc {name} {next(_numbers)}>"
-        run = executable.bind(filename, self._bindings(executable))
-        self._run = run
+        self._subsets: dict[tuple[int, ...], CompiledFunction] = {}
+        self._trust = False
+        self._filename = f"<graphc {self.name} {next(_numbers)}>"
+        self._run = executable.bind(self._filename, self._bindings(executable))
+        self._changed = {old for old, _ in definition.updates}
         self._updates = bool(self.program.updates)
-        self._filename = filename
-        _show(filename, executable.host_source)
-        weakref.finalize(self, _gone.append, filename)
+        _show(self._filename, executable.host_source)
+        weakref.finalize(self, _gone.append, self._filename)
+        self.compile_time = now() - start
 
-    def _bindings(self, executable: Any) -> dict[str, Any]:
+    def _bindings(self, executable: Executable) -> dict[str, Any]:
         """Return what the text refers to: checks of arguments, shared variables, guards."""
         names = executable.names
         found: dict[str, Any] = {
             f"check_{names[a.node]}": checker(self.name, i, a, executable.scalar_argument)
             for i, a in enumerate(self._arguments)
         }
-        found.update({f"{names[node]}_": node for node in self.program.shared})
+        found.update({f"{names[node]}_": node.container for node in self.program.shared})
         found["guard_error"] = lambda i, left, right: guard_failed(
             self.program.guards[i], left, right
         )
@@ -114,21 +123,32 @@ class CompiledFunction:
         ----------
         *args, **kwargs
             The inputs in order, or by the names of their variables.
+        output_subset : sequence of int or str, optional
+            The places, or keys, of the outputs to compute; the others are left out. Updates are
+            made all the same.
 
         Returns
         -------
         array, list of arrays or dict of arrays
-            As the outputs were given to `function`.
+            As the outputs were given to `function`; of a subset, a list or a dict.
         """
         if kwargs or len(args) != self._count:
+            if "output_subset" in kwargs:
+                return self._subset(kwargs.pop("output_subset"))(*args, **kwargs)
+            if self._changed:
+                with updating:  # values of inputs that this call changes are read under the lock
+                    return self._call(self._bind(args, kwargs))
             args = self._bind(args, kwargs)
+        return self._call(args)
+
+    def _call(self, args: tuple[Any, ...]) -> Any:
         try:
             if self._updates:
-                _updating.acquire()  # costs less than a with block, in every training step
+                updating.acquire()  # costs less than a with block, in every training step
                 try:
                     return QUIET.context.run(self._run, *args)
                 finally:
-                    _updating.release()
+                    updating.release()
             if self._quiet:
                 return QUIET.context.run(self._run, *args)
             return self._run(*args)
@@ -140,7 +160,7 @@ class CompiledFunction:
             raise
         except Exception as error:
             if is_nested(error):
-                with np.errstate(all="ignore"), _updating:
+                with np.errstate(all="ignore"), updating:
                     return self._run(*args)
             raise self._located(error) from error
 
@@ -148,42 +168,47 @@ class CompiledFunction:
         missing = object()
         bound: list[Any] = [missing] * self._count
         if len(args) > self._count:
-            raise GraphcTypeError(
-                message(
-                    f"{self.name} takes {self._count} inputs, got {len(args)}",
-                    [operand(a.node) for a in self._arguments],
-                    here(),
-                )
-            )
+            raise self._refused(f"takes {self._count} inputs, got {len(args)}", self._arguments)
         bound[: len(args)] = args
         for name, value in kwargs.items():
             place = self._names.get(name)
             if place is None:
-                raise GraphcTypeError(
+                raise self._refused(f"has no input named {name!r}", self._arguments)
+            if bound[place] is not missing:
+                raise self._refused(f"got two values for its input {name!r}")
+            bound[place] = value
+        for i, argument in enumerate(self._arguments):
+            if bound[i] is missing and argument.default is not None:
+                held = argument.default.data
+                bound[i] = held.copy() if argument.default in self._changed else held
+        lacking = [a for a, v in zip(self._arguments, bound, strict=True) if v is missing]
+        if lacking:
+            raise self._refused(f"is missing {len(lacking)} of its {self._count} inputs", lacking)
+        return tuple(bound)
+
+    def _refused(self, what: str, shown: Sequence[Argument] = ()) -> GraphcTypeError:
+        operands = [operand(a.node, a.name) for a in shown]
+        return GraphcTypeError(message(f"{self.name} {what}", operands, here()))
+
+    def _subset(self, wanted: Any) -> CompiledFunction:
+        """Return the function of some of the outputs, compiled when it is first asked for."""
+        form = self.definition.form
+        known = list(form) if isinstance(form, tuple) else list(range(self.n_returned_outputs))
+        asked = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        for item in asked:
+            if item not in known or isinstance(item, bool):
+                raise GraphcValueError(
                     message(
-                        f"{self.name} has no input named {name!r}",
-                        [operand(a.node) for a in self._arguments],
+                        f"{self.name} has no output {item!r}: it has {known}",
+                        [operand(node) for node in self.definition.outputs],
                         here(),
                     )
                 )
-            if bound[place] is not missing:
-                raise GraphcTypeError(
-                    message(f"{self.name} got two values for its input {name!r}", (), here())
-                )
-            bound[place] = value
-        for i, argument in enumerate(self._arguments):
-            if bound[i] is missing and argument.has_value:
-                bound[i] = argument.value()
-        lacking = [a for a, v in zip(self._arguments, bound, strict=True) if v is missing]
-        if lacking:
-            raise GraphcTypeError(
-                message(
-                    f"{self.name} is missing {len(lacking)} of its {self._count} inputs",
-                    [operand(a.node, a.name) for a in lacking],
-                    here(),
-                )
-            )
-        return tuple(bound)
+        places = tuple(known.index(item) for item in asked)
+        found = self._subsets.get(places)
+        if found is None:
+            found = self._subsets[places] = CompiledFunction(self.definition.subset(places))
+        return found
 
     def _located(self, error: Exception) -> Exception:
         """Return an error that names the user's line for one that came out of generated code."""
@@ -204,15 +229,167 @@ class CompiledFunction:
             trace = trace.tb_next
         return found
 
+    # -- values that the function holds --
+
+    def get_shared(self) -> list[SharedVariable]:
+        """Return the shared variables it reads or changes."""
+        return self.definition.shared
+
+    @property
+    def n_returned_outputs(self) -> int:
+        """How many arrays a call returns."""
+        return len(self.definition.outputs)
+
+    @property
+    def value(self) -> Values:
+        """The values of its inputs and shared variables, to read and to set."""
+        return Values(self.name, self.definition)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the value of an input that has one, or of a shared variable.
+
+        Parameters
+        ----------
+        key : Node, str or int
+            The variable, its name, or the place of the input.
+        """
+        return self.value[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Set the value of an input that has one, or of a shared variable."""
+        self.value[key] = value
+
+    def __contains__(self, key: Any) -> bool:
+        """Tell whether something has a value here."""
+        return key in self.value
+
+    @property
+    def trust_input(self) -> bool:
+        """Whether calls skip the checks of arrays; set it when all have dtype and rank right.
+
+        Wrong arguments then fail somewhere inside, or give wrong results. Numbers are converted
+        all the same.
+        """
+        return self._trust
+
+    @trust_input.setter
+    def trust_input(self, trust: bool) -> None:
+        if bool(trust) is not self._trust:
+            names = [self._executable.names[a.node] for a in self._arguments if a.node.ndim]
+            text = unchecked(self._executable.host_source, names) if trust else None
+            self._run = self._executable.bind(
+                self._filename, self._bindings(self._executable), text
+            )
+            self._trust = bool(trust)
+
+    # -- copies --
+
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Any = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: Any = None,
+    ) -> CompiledFunction:
+        """Return another function of the same expressions.
+
+        Parameters
+        ----------
+        share_memory, profile
+            Accepted for Theano's sake; each function keeps buffers of its own.
+        swap : dict or sequence of pairs, optional
+            Shared variables to put in place of others, of the same type.
+        delete_updates : bool
+            Leave out all updates.
+        name : str, optional
+            Of the copy; by default the same.
+
+        Returns
+        -------
+        CompiledFunction
+            With the same shared variables. Values of inputs, from ``In(value=...)``, are copied.
+
+        Raises
+        ------
+        GraphcTypeError, GraphcValueError
+            If ``swap`` names something that is not a shared variable of this function, or
+            exchanges types.
+
+        Examples
+        --------
+        >>> import graphc, graphc.tensor as T
+        >>> x, w, v = T.dscalar("x"), graphc.shared(2.0, "w"), graphc.shared(5.0, "v")
+        >>> f = graphc.function([x], x * w, updates=[(w, w + 1)])
+        >>> g = f.copy(swap={w: v}, delete_updates=True)
+        >>> f(1.0), g(1.0), g(1.0)
+        (array(2.), array(5.), array(5.))
+        """
+        start = now()
+        changed = swapped(self.definition, swap)
+        for argument in self.definition.arguments:
+            if argument.own and argument.default is not None:
+                changed[argument.default] = copy.copy(argument.default)
+        definition = self.definition.over(changed)
+        if delete_updates:
+            definition = replace(definition, updates=())
+        if name is not None:
+            definition = replace(definition, name=identifier(name))
+        return CompiledFunction(one_variable_each(definition), start)
+
+    def __copy__(self) -> CompiledFunction:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        found = [n for n in toposort(self.definition.roots()) if isinstance(n, SharedVariable)]
+        copies: dict[Node, Node] = {node: copy.deepcopy(node, memo) for node in found}
+        return CompiledFunction(self.definition.over(copies))
+
+    def __reduce__(self) -> Any:
+        return CompiledFunction, (self.definition,)
+
+    def save(self, path: str | Path) -> None:
+        """Write the function to a file that `graphc.load` reads: its graph and its values.
+
+        See Also
+        --------
+        graphc.save : for several functions that share variables.
+        """
+        write_file(path, [self.definition], "one")
+
+    def save_source(self, path: str | Path) -> None:
+        """Write the function as a Python file that runs with NumPy alone.
+
+        The file defines a function of the same name and arguments, and what it needs of graphc.
+        Values of shared variables and large constants lie in an ``.npz`` file of the same name
+        beside it; they are read when the file is imported. A program that calls SciPy needs it
+        then, too. A function compiled for OpenCL is written as it would be for NumPy.
+
+        Parameters
+        ----------
+        path : path
+            Ends in ``.py``.
+
+        Raises
+        ------
+        GraphcValueError
+            If the path has another ending.
+        NotSupportedError
+            If the program calls functions of the user's.
+        """
+        write_source(path, self.definition)
+
+    # -- what was made --
+
     @property
     def source(self) -> str:
         """The text that runs: the host function, and kernels where the backend has some."""
-        return self._executable.source  # type: ignore[no-any-return]
+        return self._executable.source
 
     @property
     def backend(self) -> str:
         """The name of the backend."""
-        return self._executable.backend  # type: ignore[no-any-return]
+        return self._executable.backend
 
     def explain(self) -> str:
         """Return what was done with this function: rewrites with their reasons, steps, memory.
@@ -234,8 +411,8 @@ class CompiledFunction:
     def dot_source(self, before: bool = False, depth: int | None = None) -> str:
         """Return the picture of `svg` in DOT, the language of Graphviz; needs no layout engine."""
         if before:
-            outputs, updates = self._written
-            return dot_of_written(self.name, outputs, updates, depth)
+            written = self.definition
+            return dot_of_written(self.name, written.outputs, written.updates, depth)
         return dot_of_program(self.program, self._executable.names, depth)
 
     def svg(
@@ -261,6 +438,8 @@ class CompiledFunction:
     def free(self) -> None:
         """Let go of the buffers kept for calls to come; the function stays usable."""
         self._executable.free()
+        for subset in self._subsets.values():
+            subset.free()
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{a.name or '?'}: {a.node.type!r}" for a in self._arguments)
@@ -317,6 +496,12 @@ def _wrapped(kind: type[Exception]) -> Callable[[str], Exception]:
 
 class _Failed(GraphcError, RuntimeError):
     """A call failed for a reason outside graphc's own checks."""
+
+
+def identifier(name: str | None) -> str:
+    """Return a name as one of a Python function."""
+    text = re.sub(r"\W", "_", name or "f")
+    return text if text.isidentifier() and not keyword.iskeyword(text) else f"f_{text}"
 
 
 def now() -> float:

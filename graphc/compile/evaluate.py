@@ -8,7 +8,7 @@ from typing import Any
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.function import function
 from graphc.config import config
-from graphc.errors import MissingInputError, message
+from graphc.errors import GraphcTypeError, MissingInputError, message
 from graphc.ir.node import INPUT, Node, operand
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
@@ -39,6 +39,12 @@ def evaluate(node: Node, inputs_to_values: Mapping[Any, Any] | None = None) -> A
     >>> (x * y).eval({x: 2.0, "y": 4.0})
     array(8.)
     """
+    if inputs_to_values is not None and not isinstance(inputs_to_values, Mapping):
+        raise GraphcTypeError(
+            message(
+                f"eval takes a dict of values, not {inputs_to_values!r}", [operand(node)], here()
+            )
+        )
     given = dict(inputs_to_values or {})
     named = {leaf.name: leaf for leaf in toposort([node]) if leaf.op is INPUT and leaf.name}
     values: dict[Node, Any] = {}
@@ -46,6 +52,10 @@ def evaluate(node: Node, inputs_to_values: Mapping[Any, Any] | None = None) -> A
         if isinstance(key, str) and key not in named:
             raise MissingInputError(
                 message(f"the expression has no input named {key!r}", [operand(node)], here())
+            )
+        if not isinstance(key, (str, Node)):
+            raise GraphcTypeError(
+                message(f"an input is given by variable or name, not {key!r}", (), here())
             )
         values[named[key] if isinstance(key, str) else key] = value
     kept: dict[Any, CompiledFunction] = node.__dict__.setdefault("_evaluators", {})

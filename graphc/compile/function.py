@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import copy
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
-from graphc.backends.base import Executable
-from graphc.backends.numpy.backend import LIMITS as NUMPY_LIMITS
-from graphc.backends.numpy.build import build as build_numpy
-from graphc.compile.arguments import Argument, In
-from graphc.compile.compiled import CompiledFunction, now
-from graphc.compile.shared import SharedVariable
+import numpy as np
+
+from graphc.compile.arguments import Argument, In, Out, checker
+from graphc.compile.compiled import CompiledFunction, identifier, now
+from graphc.compile.definition import Definition, one_variable_each
+from graphc.compile.mode import is_optimizing
+from graphc.compile.shared import SharedVariable, state_of
 from graphc.config import config
 from graphc.control.updates import notice_missing
 from graphc.errors import (
@@ -27,36 +27,15 @@ from graphc.errors import (
 from graphc.ir import dtypes
 from graphc.ir.node import INPUT, SHARED, Node, as_node, input_node, operand
 from graphc.ir.replace import substitute
-from graphc.ir.shapes import Sizes
 from graphc.ir.source import here, warn
 from graphc.ir.walk import toposort
-from graphc.lower.build import lower
-from graphc.lower.program import Limits
-from graphc.ops.custom import inlined
 from graphc.ops.elementwise import cast
-from graphc.rewrite.pipeline import simplify, simplify_size
-
-
-class Out:
-    """An output of a function.
-
-    Parameters
-    ----------
-    variable : Node
-        The expression.
-    borrow : bool
-        True may return memory that the next call writes again.
-    """
-
-    def __init__(self, variable: Any, borrow: bool = False) -> None:
-        self.variable = variable
-        self.borrow = borrow
 
 
 def function(
     inputs: Sequence[Any],
     outputs: Any = None,
-    mode: str | None = None,
+    mode: Any = None,
     updates: Any = None,
     givens: Any = None,
     no_default_updates: bool | Sequence[Node] = False,
@@ -78,7 +57,7 @@ def function(
         What a call is given, in this order.
     outputs : Node, sequence, dict or None
         What a call returns: one array, a list, a dict, or an empty list.
-    mode : {None, 'FAST_RUN', 'FAST_COMPILE'}
+    mode : {None, 'FAST_RUN', 'FAST_COMPILE'} or Mode
         ``'FAST_COMPILE'`` computes what was written, without rewriting or fusion.
     updates : dict, or sequence of (shared variable, expression)
         New values of shared variables: all are computed from the old ones, and stored when the
@@ -123,76 +102,29 @@ def function(
     (array(9.), array(1))
     """
     start = now()
-    _check_mode(mode)
     declared = [_as_input(item, allow_input_downcast) for item in _sequence(inputs, "inputs")]
     results, form = _outputs(outputs)
-    pairs = _updates(updates)
-    pairs += [(a.node, a.update) for a in declared if a.update is not None]
-    notice_missing([*results, *(new for _, new in pairs)], dict(pairs), "the function")
-    replace = _givens(givens)
-    nodes, replace = _own_inputs(declared, replace)
+    arguments, replace = _own_inputs(declared, _givens(givens))
+    pairs = _updates(updates) + _own_updates(declared, arguments)
+    written = [*(o.variable for o in results), *(new for _, new in pairs)]
+    notice_missing(written, dict(pairs), "the function")
+    everything = substitute(written, replace)
     n_results = len(results)
-    everything = substitute([*results, *(new for _, new in pairs)], replace)
     pairs = [(old, new) for (old, _), new in zip(pairs, everything[n_results:], strict=True)]
     pairs = _with_defaults(everything, pairs, no_default_updates, replace)
-    results = everything[:n_results]
-    everything = [*results, *(new for _, new in pairs)]
-    _check_leaves(nodes, everything, on_unused_input or "raise", declared)
-    arguments = [
-        Argument(node, d.name, d.default, d.strict, d.allow_downcast)
-        for node, d in zip(nodes, declared, strict=True)
-    ]
-    log: list[Any] = []
-    executable = _compile(
-        _identifier(name), nodes, results, pairs, form, log, mode, backend or config.backend, device
+    definition = Definition(
+        name=identifier(name),
+        arguments=tuple(arguments),
+        outputs=tuple(everything[:n_results]),
+        borrowed=tuple(o.borrow for o in results),
+        form=form,
+        updates=tuple(pairs),
+        optimize=config.optimizer and is_optimizing(mode),
+        backend=backend or config.backend,
+        device=device or config.device,
     )
-    written = (tuple(results), tuple(pairs))
-    return CompiledFunction(_identifier(name), arguments, executable, written, log, now() - start)
-
-
-def _compile(
-    name: str,
-    inputs: Sequence[Node],
-    outputs: Sequence[Node],
-    updates: Sequence[tuple[Node, Node]],
-    form: str | tuple[str, ...],
-    log: list[Any],
-    mode: str | None,
-    backend: str,
-    device: str | None,
-) -> Executable:
-    optimize = config.optimizer and mode != "FAST_COMPILE"
-    everything = [*outputs, *(new for _, new in updates)]
-    sizes = Sizes(everything, simplify_size)
-    everything = inlined(everything)
-    if optimize:
-        everything = simplify(everything, log=log)
-    outputs, new = everything[: len(outputs)], everything[len(outputs) :]
-    updates = [(old, value) for (old, _), value in zip(updates, new, strict=True)]
-    limits, build = _backend(backend, device)
-    program = lower(name, inputs, outputs, updates, sizes, limits, optimize, log)
-    executable: Executable = build(program, form)
-    return executable
-
-
-def _backend(name: str, device: str | None) -> tuple[Limits, Any]:
-    if name == "numpy":
-        return NUMPY_LIMITS, build_numpy
-    if name == "opencl":
-        return import_module("graphc.backends.opencl.build").for_device(device or config.device)  # type: ignore[no-any-return]
-    raise GraphcValueError(f"backend {name!r}: must be 'numpy' or 'opencl'")
-
-
-def _check_mode(mode: str | None) -> None:
-    if mode not in (None, "FAST_RUN", "FAST_COMPILE"):
-        raise GraphcValueError(
-            f"mode {mode!r}: must be None, 'FAST_RUN' or 'FAST_COMPILE' (no rewriting, no fusion)"
-        )
-
-
-def _identifier(name: str | None) -> str:
-    text = re.sub(r"\W", "_", name or "f")
-    return text if text.isidentifier() else f"f_{text}"
+    _check_leaves(definition, on_unused_input or "raise")
+    return CompiledFunction(one_variable_each(definition), start)
 
 
 def _sequence(value: Any, what: str) -> list[Any]:
@@ -206,23 +138,8 @@ def _sequence(value: Any, what: str) -> list[Any]:
 # -- inputs ---------------------------------------------------------------------------------------
 
 
-class _Declared:
-    """An entry of ``inputs``, whatever its form."""
-
-    def __init__(self, item: In, allow_downcast: bool | None) -> None:
-        self.node = item.variable
-        self.name = item.name or item.variable.name
-        self.default = item.value
-        self.update = item.update
-        self.strict = item.strict
-        self.allow_downcast = (
-            item.allow_downcast if item.allow_downcast is not None else allow_downcast
-        )
-
-
-def _as_input(item: Any, allow_downcast: bool | None) -> _Declared:
-    if not isinstance(item, In):
-        item = In(item)
+def _as_input(given: Any, allow_downcast: bool | None) -> In:
+    item = given if isinstance(given, In) else In(given)
     if item.variable.op is SHARED:
         raise GraphcTypeError(
             message(
@@ -232,28 +149,73 @@ def _as_input(item: Any, allow_downcast: bool | None) -> _Declared:
                 "leave it out of the inputs; use givens to put another value in its place",
             )
         )
-    return _Declared(item, allow_downcast)
+    if item.allow_downcast is None and allow_downcast is not None:
+        item = copy.copy(item)
+        item.allow_downcast = allow_downcast
+    return item
 
 
 def _own_inputs(
-    declared: Sequence[_Declared], replace: dict[Node, Node]
-) -> tuple[list[Node], dict[Node, Node]]:
-    """Return input nodes; an intermediate expression among the inputs is cut off by a new one."""
-    nodes: list[Node] = []
+    declared: Sequence[In], replace: dict[Node, Node]
+) -> tuple[list[Argument], dict[Node, Node]]:
+    """Return the arguments, and what is replaced: by givens, and to make inputs of expressions.
+
+    An intermediate expression among the inputs is cut off by a new input; an implicit one gives
+    way to the shared variable that holds its value.
+    """
+    arguments: list[Argument] = []
     replace = dict(replace)
-    for item in declared:
-        node = item.node
-        if node in (d.node for d in declared[: len(nodes)]):
+    for place, item in enumerate(declared):
+        node = item.variable
+        if node in (other.variable for other in declared[:place]):
             raise GraphcValueError(message("an input is listed twice", [operand(node)], here()))
-        if node.op is not INPUT:
-            node = replace[item.node] = input_node(item.node.type, item.name)
-        nodes.append(node)
-    return nodes, replace
+        default = _default(item, place)
+        if item.implicit:
+            assert default is not None
+            replace[node] = default
+        elif node.op is not INPUT:
+            node = input_node(node.type, item.name)
+            replace[item.variable] = node
+        arguments.append(
+            Argument(
+                node,
+                item.name,
+                default,
+                own=default is not None and default is not item.value,
+                implicit=item.implicit,
+                strict=item.strict,
+                allow_downcast=item.allow_downcast,
+            )
+        )
+    return arguments, replace
 
 
-def _check_leaves(
-    inputs: Sequence[Node], results: Sequence[Node], on_unused: str, declared: Sequence[_Declared]
-) -> None:
+def _default(item: In, place: int) -> SharedVariable | None:
+    """Return what holds the value of an input: the user's shared variable, or one of its own."""
+    value = item.value
+    if value is None:
+        return None
+    argument = Argument(
+        item.variable, item.name, strict=item.strict, allow_downcast=item.allow_downcast
+    )
+    if isinstance(value, SharedVariable):
+        fitting(value, item.variable, "the value")
+        return value
+    held = checker("function", place, argument, np.asarray)(value)
+    return state_of(item.variable.type, np.array(held, order="C"), item.name)
+
+
+def _own_updates(declared: Sequence[In], arguments: Sequence[Argument]) -> list[tuple[Node, Node]]:
+    return [
+        (argument.default, fitting(item.update, argument.default, "the update"))
+        for item, argument in zip(declared, arguments, strict=True)
+        if item.update is not None and argument.default is not None
+    ]
+
+
+def _check_leaves(definition: Definition, on_unused: str) -> None:
+    results = [*definition.outputs, *(new for _, new in definition.updates)]
+    inputs = {a.node for a in definition.given}
     needed = [node for node in toposort(results) if node.op is INPUT]
     missing = [node for node in needed if node not in inputs]
     if missing:
@@ -265,11 +227,7 @@ def _check_leaves(
                 "add them to the inputs, or replace them by givens",
             )
         )
-    unused = [
-        operand(d.node, d.name)
-        for node, d in zip(inputs, declared, strict=True)
-        if node not in needed
-    ]
+    unused = [operand(a.node, a.name) for a in definition.given if a.node not in needed]
     if on_unused not in ("raise", "warn", "ignore"):
         raise GraphcValueError(
             f"on_unused_input {on_unused!r}: must be 'raise', 'warn' or 'ignore'"
@@ -289,7 +247,7 @@ def _check_leaves(
 # -- outputs, updates, givens ---------------------------------------------------------------------
 
 
-def _outputs(outputs: Any) -> tuple[list[Node], str | tuple[str, ...]]:
+def _outputs(outputs: Any) -> tuple[list[Out], str | tuple[str, ...]]:
     if outputs is None:
         return [], "list"
     if isinstance(outputs, Mapping):
@@ -304,8 +262,10 @@ def _outputs(outputs: Any) -> tuple[list[Node], str | tuple[str, ...]]:
     return [_output(outputs)], "one"
 
 
-def _output(value: Any) -> Node:
-    return as_node(value.variable if isinstance(value, Out) else value)
+def _output(value: Any) -> Out:
+    if isinstance(value, Out):
+        return Out(as_node(value.variable), value.borrow)
+    return Out(as_node(value))
 
 
 def _pairs(given: Any, what: str) -> list[tuple[Any, Any]]:
@@ -344,7 +304,7 @@ def _with_defaults(
     pairs = list(pairs)
     if left_out is True:
         return pairs
-    excluded = set(left_out) if isinstance(left_out, (list, tuple, set)) else set()
+    excluded = _excluded(left_out)
     seen = {old for old, _ in pairs} | excluded
     waiting = [node for node in toposort([*results, *(n for _, n in pairs)]) if node.op is SHARED]
     while waiting:
@@ -357,6 +317,23 @@ def _with_defaults(
         pairs.append((variable, new))
         waiting += [node for node in toposort([new]) if node.op is SHARED]
     return pairs
+
+
+def _excluded(left_out: Any) -> set[Node]:
+    if left_out is False or left_out is None:
+        return set()
+    listed = left_out if isinstance(left_out, (list, tuple, set, frozenset)) else [left_out]
+    for item in listed:
+        if not isinstance(item, SharedVariable):
+            raise GraphcTypeError(
+                message(
+                    "no_default_updates is True, False or a list of shared variables,"
+                    f" not {item!r}",
+                    (),
+                    here(),
+                )
+            )
+    return set(listed)
 
 
 def fitting(new: Any, variable: Node, what: str) -> Node:

@@ -226,14 +226,13 @@ class Node(Expression):
         return value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        builder = LANGUAGE.get(ufunc.__name__)
-        if method != "__call__" or kwargs or builder is None:
-            raise NotSupportedError(
-                message(
-                    f"numpy.{ufunc.__name__} does not build graphs here", [operand(self)], here()
-                )
-            )
-        return builder(*args)
+        return LANGUAGE["array_ufunc"](self, ufunc, method, args, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return LANGUAGE["array_function"](self, function, args, kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise _no_number(self, "numpy cannot make an array of an expression", "x.eval({...})")
 
     def __repr__(self) -> str:
         return LANGUAGE["pp"](self)  # type: ignore[no-any-return]
@@ -248,7 +247,7 @@ class Node(Expression):
         return self
 
     def __deepcopy__(self, memo: Any) -> Node:
-        return self
+        return LANGUAGE["deepcopy"](self, memo)  # type: ignore[no-any-return]
 
 
 def _method(name: str) -> Any:

@@ -27,6 +27,7 @@ def lower(
     limits: Limits,
     optimize: bool = True,
     log: list[Any] | None = None,
+    lent: Sequence[bool] = (),
 ) -> Program:
     """Return the program that computes ``outputs`` and the new values of ``updates``.
 
@@ -42,6 +43,8 @@ def lower(
         False keeps every node a step of its own.
     log : list, optional
         Where firings of rules are recorded.
+    lent : sequence of bool, optional
+        For each output, whether it may lie in memory that the next call writes again.
     """
     results = expand_composites([*outputs, *(new for _, new in updates)], limits.backend)
     if optimize:
@@ -63,9 +66,16 @@ def lower(
         sizes=sizes,
         limits=limits,
         stored=frozenset(node for step in steps for node in step.writes),
+        lent=_lent(outputs, lent),
     )
     plan(program)
     return program
+
+
+def _lent(outputs: Sequence[Node], flags: Sequence[bool]) -> frozenset[Node]:
+    """Return the outputs that are lent wherever they are given."""
+    pairs = list(zip(outputs, flags, strict=False))
+    return frozenset(node for node, flag in pairs if flag) - {n for n, flag in pairs if not flag}
 
 
 def expand_composites(results: Iterable[Node], backend: str) -> list[Node]:

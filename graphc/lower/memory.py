@@ -25,7 +25,7 @@ def plan(program: Program) -> None:
     """Give a buffer to every array that a step stores."""
     last_use = _last_uses(program)
     shared_of = _new_values(program)
-    outputs = {node for node in program.outputs if node in program.stored}
+    outputs = {n for n in program.outputs if n in program.stored and n not in program.lent}
     free: dict[tuple[str, Space], list[Buffer]] = {}
     for i, step in enumerate(program.steps):
         if isinstance(step, Host):

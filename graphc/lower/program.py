@@ -166,7 +166,7 @@ class Program:
     """A function, ready to be emitted.
 
     ``buffers`` says where each stored array lies; ``reused`` are the numbers of the buffers that
-    hold several values, one after the other.
+    hold several values, one after the other; ``lent`` are outputs that the next call may overwrite.
     """
 
     name: str
@@ -180,6 +180,7 @@ class Program:
     stored: frozenset[Node]
     buffers: dict[Node, Buffer] = field(default_factory=dict)
     reused: frozenset[int] = frozenset()
+    lent: frozenset[Node] = frozenset()
     _buffer_ids: Iterator[int] = field(default_factory=itertools.count)
 
     @property

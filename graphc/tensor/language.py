@@ -16,6 +16,7 @@ from graphc.tensor import (
     sizes,
     variables,
 )
+from graphc.tensor.numpy_protocol import array_function, array_ufunc
 
 
 def fill() -> None:
@@ -23,4 +24,5 @@ def fill() -> None:
     modules = [elementwise, mathematics, reductions, shaping, sizes, creation, products, indexing]
     for module in (*modules, replacing, nnet):
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
+    LANGUAGE.update(array_ufunc=array_ufunc, array_function=array_function)
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

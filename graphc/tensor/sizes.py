@@ -95,7 +95,8 @@ def size_list(given: Any, what: str, ndim: int | None = None) -> list[Dim]:
     """
     if isinstance(given, Node) and given.type.ndim:
         return [_dim(one, what) for one in _vector(given, what, ndim)]
-    if isinstance(given, Node) or np.ndim(given) == 0:
+    listed = isinstance(given, (list, tuple))
+    if isinstance(given, Node) or (not listed and np.ndim(given) == 0):
         given = [given]
     found = [_dim(one, what) for one in given]
     if ndim is not None and len(found) != ndim:

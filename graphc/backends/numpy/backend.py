@@ -211,6 +211,11 @@ class NumpyBackend:
         """Return the expression of an output that the user may keep."""
         if fresh:
             return host.names[node]
+        if node in host.program.lent and not is_scalar(node):
+            return self.value(host, node)
+        return self._copy(host, node)
+
+    def _copy(self, host: HostFunction, node: Node) -> str:
         if is_scalar(node):
             return self._array_of(host.scalar(node), node)
         return f"np.array({self.value(host, node)})"
@@ -225,7 +230,7 @@ class NumpyBackend:
         buffer = host.program.buffers.get(new)
         mine = buffer is not None and buffer.role is Role.UPDATE
         first = next(s for s, n in host.program.updates if n is new) is shared
-        text = host.names[new] if mine and first else self.result(host, new, False)
+        text = host.names[new] if mine and first else self._copy(host, new)
         host.body.line(f"{host.names[shared]}_.data = {text}", [new])
         host.body.line(f"{host.names[shared]}_.device = None")
 

@@ -122,16 +122,33 @@ class Shared:
     data: np.ndarray
 
 
-def argument(name: str, dtype: str, shape: tuple[int | None, ...]) -> Callable[[Any], Any]:
+def argument(
+    name: str,
+    dtype: str,
+    shape: tuple[int | None, ...],
+    strict: bool = False,
+    downcast: bool | None = None,
+) -> Callable[[Any], Any]:
     """Return a check of an argument, for generated source that runs on its own."""
 
     def check(value: Any) -> Any:
-        array = np.asarray(value, dtype)
+        array = np.asarray(value)
+        if array.dtype != dtype or (strict and not isinstance(value, np.ndarray)):
+            plain = not isinstance(value, (np.ndarray, np.generic)) and downcast is None
+            fits = plain and (array.dtype.kind == "f") <= (np.dtype(dtype).kind == "f")
+            safe = np.can_cast(array.dtype, dtype, "safe")
+            if array.dtype.kind not in "biuf" or strict or not (safe or downcast or fits):
+                raise TypeError(f"{name} is {array.dtype}, {dtype} was declared")
+            if fits and not safe and np.dtype(dtype).kind in "iu" and array.size:
+                limits = np.iinfo(dtype)
+                if array.min() < limits.min or array.max() > limits.max:
+                    raise TypeError(f"{name} does not fit into {dtype}")
+            array = array.astype(dtype)
         if array.ndim != len(shape) or any(
             n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
         ):
             raise ValueError(f"{name} has shape {array.shape}, {shape} was declared")
-        return array if shape else array.item()
+        return array if shape else (array.item() if dtype in ("float64", "bool") else array[()])
 
     return check
 
