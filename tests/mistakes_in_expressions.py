@@ -344,14 +344,15 @@ grad: i is int64, and only floats have gradients
         "a function of NumPy's that builds nothing",
         """
 x = T.dvector("x")
-y = np.arctan2(x, 1)
+y = np.nextafter(x, 1)
 """,
         "NotSupportedError",
         """
-numpy.arctan2 does not build graphs here
+numpy.nextafter of an expression builds no graph
     x : float64[?]   from train.py:1
   train.py:2
-    y = np.arctan2(x, 1)
+    y = np.nextafter(x, 1)
+  the functions of graphc.tensor do; x.eval({...}) gives an array to call it with
 """,
     ),
 ]

@@ -68,8 +68,17 @@ def read_file(path: Any) -> tuple[list[Definition], Form]:
         raise FileFormatError(f"{source}: {error}") from error
     except (GraphcError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise FileFormatError(f"{source}: its graph makes no sense: {error}") from error
-    except (AttributeError, AssertionError, RecursionError, zipfile.BadZipFile) as error:
+    except _SENSELESS as error:
         raise FileFormatError(f"{source}: its graph makes no sense: {error!r}") from error
+
+
+_SENSELESS = (
+    AssertionError,
+    AttributeError,
+    RecursionError,
+    StopIteration,
+    zipfile.BadZipFile,
+)
 
 
 def _path(path: Any) -> Path:

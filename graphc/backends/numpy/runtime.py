@@ -144,9 +144,9 @@ def argument(
                 if array.min() < limits.min or array.max() > limits.max:
                     raise TypeError(f"{name} does not fit into {dtype}")
             array = array.astype(dtype)
-        if array.ndim != len(shape) or any(
-            n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
-        ):
+        if array.ndim != len(shape):
+            raise TypeError(f"{name} has {array.ndim} axes, {len(shape)} were declared")
+        if any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
             raise ValueError(f"{name} has shape {array.shape}, {shape} was declared")
         return array if shape else (array.item() if dtype in ("float64", "bool") else array[()])
 
