@@ -24,9 +24,21 @@ from graphc.ir.verify import refines
 from graphc.ir.walk import toposort
 
 _WORD = re.compile(r"[\w .,:+>-]*", re.ASCII)
+_TEXTS = ("called", "message", "slots")  # what is only shown to people
 
 
 # -- writing --------------------------------------------------------------------------------------
+
+
+def _by_age(nodes: Sequence[Node]) -> list[Node]:
+    """Return nodes and all below, the older first; constants, which live long, where needed."""
+    order: dict[Node, None] = {}
+    for node in sorted(toposort(nodes), key=lambda node: node.serial):
+        if node.op is not CONST:
+            order.update(dict.fromkeys(child for child in node.inputs if child.op is CONST))
+            order[node] = None
+    order.update(dict.fromkeys(nodes))
+    return list(order)
 
 
 class Writing:
@@ -44,7 +56,7 @@ class Writing:
         Commutative ops are ordered by the age of inputs as a last resort: so the order of ages is
         part of what must come back.
         """
-        order = sorted(toposort(nodes), key=lambda node: node.serial)
+        order = _by_age(list(nodes))
         place = {node: i for i, node in enumerate(order)}
         return [self._row(node, place) for node in order], place
 
@@ -71,7 +83,7 @@ class Writing:
     def _value(self, value: Any, node: Node, name: str) -> Any:
         if value is None or type(value) in (bool, int):
             return value
-        if type(value) is str and (name == "message" or _WORD.fullmatch(value)):
+        if type(value) is str and (name in _TEXTS or _WORD.fullmatch(value)):
             return value
         for kind, tag, write in _WRITTEN:
             if type(value) is kind:
@@ -177,7 +189,7 @@ class Reading:
     def _value(self, value: Any, name: str) -> Any:
         if value is None or type(value) in (bool, int):
             return value
-        if type(value) is str and (name == "message" or _WORD.fullmatch(value)):
+        if type(value) is str and (name in _TEXTS or _WORD.fullmatch(value)):
             return _clean(value)
         if not isinstance(value, dict) or len(value) != 1:
             raise FileFormatError(f"{name} is {value!r}")
