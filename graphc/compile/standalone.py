@@ -12,7 +12,7 @@ import inspect
 import keyword
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -155,24 +155,31 @@ def _entry(definition: Definition, executable: Executable, defaults: dict[str, s
 
 
 class Bundle:
-    """Definitions from modules of graphc, each with what it needs, in an order that runs."""
+    """Definitions from modules of graphc, each with what it needs, in an order that runs.
+
+    Two modules may use one name for two things: the later one is renamed.
+    """
 
     def __init__(self) -> None:
         self._imports: dict[str, None] = {}
-        self._pieces: dict[str, tuple[str, str]] = {}  # name to module and text
+        self._names: dict[str, str] = {}  # each name, and the module it is of
+        self._pieces: dict[tuple[str, str], str] = {}
+        self._renamed: dict[str, dict[str, str]] = {}
 
     def absorb(self, text: str) -> str:
         """Return text without its imports: those of graphc are copied, others go to the top."""
-        kept = []
+        kept, wanted = [], []
         for line in text.splitlines():
             match = re.fullmatch(r"from (graphc[\w.]*) import (.+)", line)
             if match:
-                for name in match[2].split(", "):
-                    self.add(match[1], name)
+                wanted += [_home(match[1], name) for name in match[2].split(", ")]
             elif re.match(r"(import|from) \w", line):
                 self._imports[line] = None
             else:
                 kept.append(line)
+        self._names.update({name: module for module, name in wanted})  # as the text knows them
+        for module, name in wanted:
+            self.add(module, name)
         return "\n".join(kept)
 
     def value(self, name: str, value: Any) -> None:
@@ -184,9 +191,9 @@ class Bundle:
         own = getattr(value, "__name__", "")
         known = getattr(sys.modules.get(module), own, None) is value
         if known and module.startswith("graphc."):
-            self.add(module, own)
-            if own != name:
-                self._pieces.setdefault(name, (module, f"{name} = {own}"))
+            made = self.add(module, own)
+            if made != name:
+                self._pieces.setdefault(("", name), f"{name} = {made}")
         elif known and module.split(".")[0] in ("numpy", "scipy", "math"):
             self._imports[f"from {module} import {own} as {name}"] = None
         else:
@@ -199,51 +206,76 @@ class Bundle:
                 )
             )
 
-    def add(self, module: str, name: str) -> None:
-        """Copy a definition of a module, after what it needs."""
+    def add(self, module: str, name: str) -> str:
+        """Copy a definition of a module, after what it needs; return its name in the copy."""
+        module, name = _home(module, name)
+        if (module, name) in self._pieces:
+            return self._renamed.get(module, {}).get(name, name)
         if (module, name) == ("graphc.config", "config"):
-            self._pieces.setdefault(name, (module, _SETTINGS))
-            return
-        if name in self._pieces:
-            if self._pieces[name][0] != module:
-                raise NotSupportedError(f"{name} stands for two things, in {module} and elsewhere")
-            return
+            self._pieces[module, name] = _SETTINGS
+            return name
         statement, needs = _definition(module, name)
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            self._imported(statement, name)
-            return
-        self._pieces[name] = (module, "")  # so that what calls itself ends
-        for needed in needs:
-            self.add(module, needed)
-        self._pieces.pop(name, None)
-        self._pieces[name] = (module, _text(module, statement))
-
-    def _imported(self, statement: ast.Import | ast.ImportFrom, name: str) -> None:
-        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("graphc"):
-            self.add(statement.module or "", name)
-        else:
             self._imports[ast.unparse(statement)] = None
+            return name
+        made = self._reserve(module, name)
+        self._pieces[module, name] = ""  # so that what calls itself ends
+        for needed in needs:
+            as_named = self.add(module, needed)
+            if as_named != needed:
+                self._renamed.setdefault(module, {})[needed] = as_named
+        del self._pieces[module, name]
+        self._pieces[module, name] = _text(module, statement)
+        return made
+
+    def _reserve(self, module: str, name: str) -> str:
+        if self._names.setdefault(name, module) == module:
+            return name
+        made = f"{name}_of_{module.rpartition('.')[2]}"
+        self._names[made] = module
+        return self._renamed.setdefault(module, {}).setdefault(name, made)
 
     def text(self) -> str:
         """Return imports and definitions."""
-        for module in dict.fromkeys(module for module, _ in self._pieces.values()):
+        for module in dict.fromkeys(module for module, _ in self._pieces):
             self._add_actions(module)
         first = ["from __future__ import annotations", ""]
-        pieces = dict.fromkeys(text for _, text in self._pieces.values())
+        pieces = dict.fromkeys(
+            _with_names(text, self._renamed.get(module, {}))
+            for (module, _), text in self._pieces.items()
+        )
         return "\n".join([*first, *sorted(self._imports)]) + "\n\n\n" + "\n\n\n".join(pieces)
 
     def _add_actions(self, module: str) -> None:
         """Copy what a module does on import to something that was copied of it."""
-        if module not in sys.modules or not module.startswith("graphc.backends"):
+        if not module.startswith("graphc.backends"):
             return
         text, known = _module(module)
         for place, statement in enumerate(ast.parse(text).body):
             used = _used(statement) & set(known)
-            mine = {name for name in used if self._pieces.get(name, ("",))[0] == module}
-            if isinstance(statement, (ast.If, ast.For)) and mine:
-                for name in sorted(used - mine):
+            if isinstance(statement, (ast.If, ast.For)) and any(
+                (module, name) in self._pieces for name in used
+            ):
+                for name in sorted(used):
                     self.add(module, name)
-                self._pieces[f"{module} {place}"] = (module, _text(module, statement))
+                self._pieces[module, f"statement {place}"] = _text(module, statement)
+
+
+def _with_names(text: str, renamed: Mapping[str, str]) -> str:
+    for old, new in renamed.items():
+        text = re.sub(rf"(?<![\w.]){old}\b", new, text)
+    return text
+
+
+def _home(module: str, name: str) -> tuple[str, str]:
+    """Return the module of graphc that makes what a module only imports."""
+    known = _module(module)[1]
+    statement = known[name][1] if name in known else None
+    while isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("graphc"):
+        alias = next(a for a in statement.names if (a.asname or a.name) == name)
+        module, name = statement.module or "", alias.name
+        statement = _module(module)[1].get(name, (0, None))[1]
+    return module, name
 
 
 def _used(statement: ast.stmt) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -146,6 +147,33 @@ def test_every_kind_of_attribute_and_type_travels() -> None:
     places = [writing._value(t, x, "a") for t in (token, Token(), token)]
     read = [reading._value(place, "a") for place in places]
     assert read[0] is read[2] is not read[1] and read[0] is not token
+
+
+def test_random_streams_go_on_where_they_were(tmp_path: Path, backend: str) -> None:
+    streams = T.shared_randomstreams.RandomStreams(3)
+    draws = [streams.normal((5,)), streams.uniform((2, 3)), streams.binomial((6,))]
+    f = graphc.function([], draws, backend=backend)
+    other = graphc.function([], draws[0] * 2, no_default_updates=True, backend=backend)
+    f()
+    g, again = graphc.load(save_all(tmp_path / "f", [f, other]))
+    h = pickle.loads(pickle.dumps(f))
+    for _ in range(3):
+        assert again().tolist() == other().tolist()
+        for mine, loaded, pickled in zip(f(), g(), h(), strict=True):
+            assert mine.tolist() == loaded.tolist() == pickled.tolist()
+
+
+def test_loops_and_functions_with_gradients_of_their_own_travel() -> None:
+    v, w = T.dvector("v"), graphc.shared(2.0, "w")
+    sums, _ = graphc.scan(lambda s, acc: acc * w + s, v, outputs_info=[T.constant(0.0)])
+    results = [sums[-1], T.grad(sums[-1], w), graphc.gradient.grad_clip(v, -1, 1).sum()]
+    writing = Writing()
+    rows, place = writing.rows(results)
+    reading = Reading([np.array(array) for array in writing.arrays])
+    nodes = reading.nodes(json.loads(json.dumps(rows)))
+    again = [nodes[place[node]] for node in results]
+    assert [str(node) for node in again] == [str(node) for node in results]
+    assert Writing().rows(again)[0] == rows
 
 
 def test_what_a_file_cannot_hold_is_refused_with_the_line(tmp_path: Path) -> None:

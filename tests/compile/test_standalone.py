@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import graphc
 import graphc.tensor as T
 from graphc import errors
-from graphc.backends.numpy import runtime
+from graphc.backends.numpy.backend import HELPERS
 from graphc.compile.standalone import Bundle
 
 RUN = """
@@ -83,6 +85,51 @@ def test_large_arrays_run_in_tiles(tmp_path: Path) -> None:
     for got, wanted in zip(run_elsewhere(tmp_path, f, value), expected(f, value), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
     assert not (tmp_path / "program.npz").exists()
+
+
+def test_random_streams(tmp_path: Path) -> None:
+    streams = T.shared_randomstreams.RandomStreams(7)
+    x = T.dvector("x")
+    outputs = [streams.normal((1000,)), streams.uniform((3, 2)) * x.sum(), streams.binomial((5,))]
+    f = graphc.function([x], outputs, name="step")
+    f.save_source(tmp_path / "program.py")
+    for got, wanted in zip(run_elsewhere(tmp_path, f, [1.0]), expected(f, [1.0]), strict=True):
+        assert np.array_equal(got, wanted)
+
+
+MODULES = {
+    "first": """
+        from helpers_second import other as mine, LIMIT as CAP
+        LIMIT = 1
+        def shared(): return "first", LIMIT, CAP
+        def start(): return shared(), mine()
+    """,
+    "second": """
+        LIMIT = 2
+        def shared(): return "second", LIMIT
+        def other(): return shared()
+    """,
+}
+
+
+def test_names_that_two_modules_use_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in MODULES.items():
+        text = textwrap.dedent(text).replace("helpers_", "graphc.helpers_")
+        path = tmp_path / f"{name}.py"
+        path.write_text(text, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(f"graphc.helpers_{name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        if name == "second":
+            spec.loader.exec_module(module)
+    bundle = Bundle()
+    body = bundle.absorb("from graphc.helpers_first import start\nfound = start()")
+    namespace: dict[str, Any] = {}
+    exec(compile(f"{bundle.text()}\n{body}", "bundle", "exec"), namespace)
+    assert namespace["found"] == (("first", 1, 2), ("second", 2))
 
 
 def imported(path: Path) -> dict[str, Any]:
@@ -157,12 +204,13 @@ def test_paths_that_are_none(tmp_path: Path) -> None:
 
 def test_all_that_generated_text_may_import_can_be_copied() -> None:
     bundle = Bundle()
-    bundle.absorb(f"from graphc.backends.numpy.runtime import {', '.join(runtime.__all__)}")
+    lines = [f"from {one.__name__} import {', '.join(one.__all__)}" for one in HELPERS]
+    bundle.absorb("\n".join(lines))
     text = bundle.text()
     assert "import graphc" not in text and "from graphc" not in text
     namespace: dict[str, Any] = {}
     exec(compile(text, "bundle", "exec"), namespace)
-    assert set(runtime.__all__) <= set(namespace)
+    assert {name for one in HELPERS for name in one.__all__} <= set(namespace)
     assert "register_at_fork" in text, "what a module does for its threads is copied too"
 
 
