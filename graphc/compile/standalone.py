@@ -262,9 +262,10 @@ class Bundle:
 
 
 def _with_names(text: str, renamed: Mapping[str, str]) -> str:
-    for old, new in renamed.items():
-        text = re.sub(rf"(?<![\w.]){old}\b", new, text)
-    return text
+    if not renamed:
+        return text
+    words = rf"(?<![\w.])({'|'.join(renamed)})\b"
+    return re.sub(words, lambda match: renamed[match[1]], text)
 
 
 def _home(module: str, name: str) -> tuple[str, str]:
