@@ -220,6 +220,7 @@ UNITS = {
     "sum": 16,
     "prod": 32,
     "dot": 16,
+    "matmul": 16,
     "random_normal": 16,
     "conv2d": 32,
     "conv2d_inputs": 32,

@@ -107,19 +107,18 @@ complex numbers are not supported
 """,
     ),
     Mistake(
-        "a product of more than two axes",
+        "a product over axes that are not pairs",
         """
 x = T.dtensor3("x")
-y = T.dot(x, T.dvector("v"))
+y = T.tensordot(x, T.dmatrix("m"), [[1, 2], [0]])
 """,
-        "NotSupportedError",
+        "GraphcValueError",
         """
-dot of arrays with 3 and 1 axes
+tensordot: [1, 2] and [0] are not pairs
     x : float64[?, ?, ?]   from train.py:1
-    v : float64[?]         from train.py:2
+    m : float64[?, ?]      from train.py:2
   train.py:2
-    y = T.dot(x, T.dvector("v"))
-  reshape to matrices first
+    y = T.tensordot(x, T.dmatrix("m"), [[1, 2], [0]])
 """,
     ),
     Mistake(

@@ -239,6 +239,13 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("of two", ("ab", "b"), lambda x, y: _SCALED(x, y)),
         Example("of a scalar", ("",), lambda x: _SINE(x)),
     ],
+    "matmul": [
+        Example("a stack", ("cab", "cba"), linalg.matmul),
+        Example("one left", ("1ab", "cba"), linalg.matmul),
+        Example("one right", ("cab", "ba"), linalg.matmul),
+        Example("two axes", ("a1bc", "1acb"), linalg.matmul),
+        Example("transposed", ("cba", "bca"), lambda x, y: linalg.matmul(x.T, y.T)),
+    ],
     "dot": [
         Example("vectors", ("b", "b"), linalg.dot),
         Example("matrix and vector", ("ab", "b"), linalg.dot),

@@ -22,7 +22,7 @@ from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE, Attrs
 from graphc.ir.walk import toposort
 from graphc.ops.elementwise import where
-from graphc.ops.linalg import dot
+from graphc.ops.linalg import dot, matmul
 from graphc.ops.movement import dimshuffle, expand, reshape
 from graphc.ops.parts import join, slice_axes
 from graphc.ops.reduce import sum as sum_over
@@ -363,8 +363,7 @@ def _pairwise(a: Node, b: Node) -> Node:
         return sum_over(a * dimshuffle(b, (0, "x", 1)), axes=(2,))  # type: ignore[no-any-return]
     if a.type.ndim == 2:
         return sum_over(dimshuffle(a, (0, 1, "x")) * b, axes=(1,))  # type: ignore[no-any-return]
-    products = dimshuffle(a, (0, 1, 2, "x")) * dimshuffle(b, (0, "x", 1, 2))
-    return sum_over(products, axes=(2,))  # type: ignore[no-any-return]
+    return matmul(a, b)  # type: ignore[no-any-return]
 
 
 RULES: dict[str, Callable[[Batched], Node | None]] = {
@@ -379,6 +378,7 @@ RULES: dict[str, Callable[[Batched], Node | None]] = {
     "pack": _pack,
     "ifelse": _ifelse,
     "dot": _dot,
+    "matmul": _elementwise,  # which broadcasts too
     "softmax": _shifted,
     "log_softmax": _shifted,
     "logsumexp": _shifted,

@@ -22,6 +22,7 @@ from graphc.tensor import (
     shaping,
     shared_randomstreams,
     sizes,
+    subscripts,
     variables,
 )
 from graphc.tensor.creation import *
@@ -33,6 +34,7 @@ from graphc.tensor.reductions import *
 from graphc.tensor.replacing import *
 from graphc.tensor.shaping import *
 from graphc.tensor.sizes import *
+from graphc.tensor.subscripts import *
 from graphc.tensor.variables import *
 
 _LATER = ("Lop", "Rop", "grad", "hessian", "jacobian", "verify_grad")
@@ -53,6 +55,7 @@ __all__ += shaping.__all__
 __all__ += sizes.__all__
 __all__ += creation.__all__
 __all__ += products.__all__
+__all__ += subscripts.__all__
 __all__ += indexing.__all__
 __all__ += replacing.__all__
 

@@ -14,15 +14,29 @@ from graphc.tensor import (
     replacing,
     shaping,
     sizes,
+    subscripts,
     variables,
 )
 from graphc.tensor.numpy_protocol import array_function, array_ufunc
 
+MODULES = (
+    elementwise,
+    mathematics,
+    reductions,
+    shaping,
+    sizes,
+    creation,
+    products,
+    subscripts,
+    indexing,
+    replacing,
+    nnet,
+)
+
 
 def fill() -> None:
     """Put every function of the language into `LANGUAGE` under its name."""
-    modules = [elementwise, mathematics, reductions, shaping, sizes, creation, products, indexing]
-    for module in (*modules, replacing, nnet):
+    for module in MODULES:
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
     LANGUAGE.update(array_ufunc=array_ufunc, array_function=array_function)
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

@@ -327,7 +327,7 @@ MISTAKES = [
     (lambda: T.broadcast_to(m, (3,)), ShapeError, "are too few"),
     (lambda: T.arange(0, 5, 0), GraphcValueError, "the step is 0"),
     (lambda: T.arange(v), GraphcTypeError, "between numbers, not arrays"),
-    (lambda: T.dot(T.dtensor3(), m), NotSupportedError, "dot of arrays with 3 and 2 axes"),
+    (lambda: T.tensordot(m, v), GraphcValueError, "axes .0, 1. of 1"),
     (lambda: m @ s, GraphcTypeError, "matmul of a scalar"),
     (lambda: T.identity_like(v), GraphcTypeError, "needs a matrix"),
     (lambda: T.and_(v, v), DTypeError, "defined for bool and integers, not for float64"),

@@ -21,6 +21,10 @@ def _dot(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     host.body.line(f"np.dot({operands[0]}, {operands[1]}, {out})", [node])
 
 
+def _matmul(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    host.body.line(f"np.matmul({operands[0]}, {operands[1]}, {out})", [node])
+
+
 def _join(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     axis = node.attrs["axis"]
     host.body.line(f"np.concatenate(({', '.join(operands)}), {axis}, {out})", [node])
@@ -94,6 +98,7 @@ def _place(host: HostFunction, node: Node, operands: list[str], out: str) -> Non
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
+    "matmul": _matmul,
     "put": _put,
     "make_vector": _make_vector,
     "random_bits": _random,

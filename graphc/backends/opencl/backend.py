@@ -40,7 +40,7 @@ MEMORY = (
     "send",
 )
 HELPERS = ("down", "over_zero", "polygamma")
-ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "slide", "view")
+ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "matmul", "slide", "view")
 
 
 class OpenCLBackend:

@@ -29,6 +29,11 @@ def _dot(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     host.body.line(f"dot({a}, {b}, {backend.array(host, node)})", [node])
 
 
+def _matmul(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    a, b = (backend.view(host, child) for child in node.inputs)
+    host.body.line(f"matmul({a}, {b}, {backend.array(host, node)})", [node])
+
+
 def _copy(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     """Bring the elements of what is reshaped into order."""
     source = node.inputs[0]
@@ -157,6 +162,7 @@ COPY: Routine = _copy
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
+    "matmul": _matmul,
     "put": _put,
     "make_vector": _make_vector,
     "random_bits": _random,

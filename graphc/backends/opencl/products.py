@@ -8,7 +8,7 @@ gets is decided here; the figures are in `docs/opencl-measurements.md`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -426,6 +426,23 @@ def _gemv_options(device: Device, dtype: np.dtype[Any]) -> list[str]:
 # -- strided arrays as loops of four axes -----------------------------------------------------
 
 Axes = list[tuple[int, tuple[int, ...]]]
+
+
+def batches(
+    shape: Sequence[int], strides: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+    """Yield (count, steps, offsets) of runs of a batch with several axes: a launch for each."""
+    axes = merged(shape, strides) or [(1, (0,) * len(strides))]
+    *outside, (count, steps) = axes
+    for index in np.ndindex(*(size for size, _ in outside)):
+        yield (
+            count,
+            steps,
+            tuple(
+                sum(i * s[k] for i, (_, s) in zip(index, outside, strict=True))
+                for k in range(len(strides))
+            ),
+        )
 
 
 def merged(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> Axes:

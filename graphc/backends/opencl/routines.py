@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ class Routines:
         a, b, into = as_view(a), as_view(b), as_view(out)
         device, dtype = self.device, out.dtype
         if dtype == np.bool_:
-            self._dot_any(a, b, out)
+            self._dot_any(a, b, into)
         elif len(a.shape) == 2 and len(b.shape) == 2:
             products.gemm(device, dtype, a.as_matrix, b.as_matrix, into.as_matrix)
         elif len(a.shape) == 2:
@@ -79,14 +80,41 @@ class Routines:
         else:
             products.dot(device, dtype, a.as_vector, b.as_vector, Vector(out.buffer, 1))
 
-    def _dot_any(self, a: ArrayView, b: ArrayView, out: DeviceArray) -> None:
+    def matmul(self, a: Any, b: Any, out: DeviceArray) -> None:
+        """Queue the products of stacks of matrices; axes of size 1 of a stack are repeated."""
+        a, b, into = _view(a), _view(b), _view(out)
+        shape = into.shape[:-2]
+        for count, steps, starts in products.batches(
+            shape, [_stretched(one, shape) for one in (a, b, into)]
+        ):
+            parts = [
+                one._replace(
+                    offset=one.offset + start, shape=one.shape[-2:], strides=one.strides[-2:]
+                )
+                for one, start in zip((a, b, into), starts, strict=True)
+            ]
+            if out.dtype == np.bool_:
+                for i in range(count):
+                    moved = [
+                        p._replace(offset=p.offset + i * s)
+                        for p, s in zip(parts, steps, strict=True)
+                    ]
+                    self._dot_any(*moved)
+                continue
+            matrices = [
+                replace(part.as_matrix, batch_stride=step)
+                for part, step in zip(parts, steps, strict=True)
+            ]
+            products.gemm(self.device, out.dtype, *matrices, batch=count)
+
+    def _dot_any(self, a: ArrayView, b: ArrayView, out: ArrayView) -> None:
         """Queue the product of truth values."""
         rows, inner = a.shape if len(a.shape) == 2 else (1, *a.shape)
         a_strides = a.strides if len(a.shape) == 2 else (0, *a.strides)
         columns = b.shape[1] if len(b.shape) == 2 else 1
         b_strides = b.strides if len(b.shape) == 2 else (*b.strides, 0)
-        kernel = self.device.kernel(read("logic.cl"), "dot_any", [None] * 3 + [np.int64] * 8)
-        numbers = (inner, a.offset, *a_strides, b.offset, *b_strides, columns)
+        kernel = self.device.kernel(read("logic.cl"), "dot_any", [None] * 3 + [np.int64] * 9)
+        numbers = (inner, a.offset, *a_strides, b.offset, *b_strides, out.offset, columns)
         if rows and columns:
             kernel.run((a.buffer, b.buffer, out.buffer, *numbers), (columns, rows), (1, 1))
 
@@ -136,7 +164,7 @@ def prepare(device: Device, node: Node) -> None:
         random.prepare(device, node.type.dtype, node.op.name)
     elif node.op.name in windows.ROUTINES:
         windows.prepare(device, node.op.name, node.type.dtype)
-    elif node.op.name != "dot":
+    elif node.op.name not in ("dot", "matmul"):
         products.prepare(device, node.type.dtype, "copy")
     elif node.type.dtype != "bool":
         matrices = all(child.type.ndim == 2 for child in node.inputs)
@@ -152,3 +180,9 @@ def as_view(array: Any) -> ArrayView:
         return ArrayView(array.buffer, shape, (shape[1], 1), 0, array.dtype)
     strides = tuple([prod(shape[axis + 1 :]) for axis in range(len(shape))])
     return ArrayView(array.buffer, shape, strides, 0, array.dtype)
+
+
+def _stretched(view: ArrayView, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides of a stack along a shape: 0 where it is repeated."""
+    known = zip(view.shape[:-2], shape, view.strides, strict=False)
+    return tuple(0 if own != wanted else stride for own, wanted, stride in known)
