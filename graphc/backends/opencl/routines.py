@@ -82,7 +82,7 @@ class Routines:
 
     def matmul(self, a: Any, b: Any, out: DeviceArray) -> None:
         """Queue the products of stacks of matrices; axes of size 1 of a stack are repeated."""
-        a, b, into = _view(a), _view(b), _view(out)
+        a, b, into = as_view(a), as_view(b), as_view(out)
         shape = into.shape[:-2]
         for count, steps, starts in products.batches(
             shape, [_stretched(one, shape) for one in (a, b, into)]
