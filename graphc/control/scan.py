@@ -16,7 +16,6 @@ from graphc.control.calls import Body, body_of
 from graphc.control.draws import numbered
 from graphc.control.returned import line_of
 from graphc.control.steps import Ran, Step, run, run_in_chunks
-from graphc.control.truncation import run_truncated
 from graphc.control.updates import OrderedUpdates
 from graphc.errors import GraphcTypeError, GraphcValueError, NotSupportedError, message
 from graphc.ir.node import Node, input_node
@@ -140,32 +139,25 @@ def run_body(
     rows = [element.rows for element in elements]
     step, initial = _step(body, [element.leaf for element in elements], record)
     rows += numbered(step, count, body.start)
-    step.name = name
-    ran = _run(step, count, rows, initial, truncate, chunk)
+    _check_lengths(truncate, chunk)
+    step.name, step.truncate = name, None if truncate == -1 else truncate
+    ran = _run(step, count, rows, initial, chunk)
     n_updates = len(step.variables)
     last = ran.last[len(ran.last) - n_updates :]
     return ran, OrderedUpdates(zip(step.variables, last, strict=True))
 
 
 def _run(
-    step: Step,
-    count: Dim,
-    rows: Sequence[Node],
-    initial: Sequence[Node],
-    truncate: int,
-    chunk: int | None,
+    step: Step, count: Dim, rows: Sequence[Node], initial: Sequence[Node], chunk: int | None
 ) -> Ran:
-    _check_lengths(truncate, chunk)
-    if step.stop is not None and (truncate != -1 or chunk is not None):
-        which = "truncate_gradient" if truncate != -1 else "checkpoint_every"
-        raise NotSupportedError(
-            message(f"{which} in a loop that stops by until", (), here(), "leave one of them out")
-        )
-    if truncate != -1:
-        return run_truncated(step, count, rows, initial, truncate, chunk)
-    if chunk is not None:
-        return run_in_chunks(step, count, rows, initial, chunk)
-    return run(step, count, rows, initial)
+    if chunk is None:
+        return run(step, count, rows, initial)
+    for other, given in (("until", step.stop), ("truncate_gradient", step.truncate)):
+        if given is not None:
+            raise NotSupportedError(
+                message(f"checkpoint_every beside {other}", (), here(), "leave one of them out")
+            )
+    return run_in_chunks(step, count, rows, initial, chunk)
 
 
 def _check_lengths(truncate: Any, chunk: Any) -> None:

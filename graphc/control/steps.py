@@ -1,4 +1,4 @@
-"""What a loop does in each step, and ways to run it: as it is, in chunks, or cut for gradients."""
+"""What a loop does in each step, and ways to run it: as it is, or in chunks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Step:
         Leaves for what is the same in every step, and what it is.
     variables : list of Node
         Shared variables that the loop changes.
+    truncate : int or None
+        How many steps gradients go back.
     """
 
     elements: list[Node]
@@ -45,6 +47,7 @@ class Step:
     constants: list[tuple[Node, Node]] = field(default_factory=list)
     variables: list[Node] = field(default_factory=list)
     name: str | None = None
+    truncate: int | None = None
 
 
 @dataclass
@@ -79,6 +82,7 @@ def run(step: Step, count: Dim, sequences: Sequence[Node], initial: Sequence[Nod
         list(step.constants),
         list(step.outs),
         step.stop,
+        step.truncate,
     )
     node = loop.close()
     node.name = node.name or step.name
