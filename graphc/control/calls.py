@@ -100,8 +100,24 @@ def const_serial() -> int:
 _SCALAR = const(0.0).type
 
 
-def checked_call(fn: Callable[..., Any], given: Sequence[Any], roles: Sequence[Any]) -> Any:
-    """Call a function after a look at its signature."""
+ORDER = (
+    "elements of sequences come first, tap by tap; then the earlier values of\n"
+    "outputs that are fed back, in the order of outputs_info; then non-sequences"
+)
+
+
+def checked_call(
+    fn: Callable[..., Any], given: Sequence[Any], roles: Sequence[Any], order: str = ORDER
+) -> Any:
+    """Call a function after a look at its signature.
+
+    Parameters
+    ----------
+    roles : sequence
+        What the arguments are, as operands of a message.
+    order : str
+        Why they stand in this order.
+    """
     if not callable(fn):
         raise GraphcTypeError(message(f"the function of a loop is {fn!r}", (), line_of(fn)))
     try:
@@ -114,12 +130,11 @@ def checked_call(fn: Callable[..., Any], given: Sequence[Any], roles: Sequence[A
         except TypeError as error:
             raise GraphcTypeError(
                 message(
-                    f"the function of the loop, {_name(fn)}{signature}, gets {len(given)}"
-                    f" arguments, and does not take them: {error}\nit is given, in this order",
+                    f"the function of the loop, {_name(fn)}{signature}, gets {_counted(given)},"
+                    f" and does not take them: {error}\nit is given, in this order",
                     roles,
                     line_of(fn),
-                    "elements of sequences come first, tap by tap; then the earlier values of\n"
-                    "outputs that are fed back, in the order of outputs_info; then non-sequences",
+                    order,
                 )
             ) from None
     return fn(*given)
@@ -129,6 +144,10 @@ def _role(given: Any, role: str) -> tuple[str, str, None]:
     if not isinstance(given, Node):
         return repr(given), f"{type(given).__name__}, {role}", None
     return LANGUAGE["label"](given), f"{given.type!r}, {role}", None
+
+
+def _counted(given: Sequence[Any], what: str = "argument") -> str:
+    return f"{len(given)} {what}{'s' * (len(given) != 1)}"
 
 
 def _name(fn: Callable[..., Any]) -> str:
@@ -152,8 +171,8 @@ def _states_for(
         ]
         raise GraphcValueError(
             message(
-                f"the function of the loop returned {count} outputs, and outputs_info describes"
-                f" {len(states)}",
+                f"the function of the loop returned {_counted(found.outputs, 'output')}, and"
+                f" outputs_info describes {len(states)}",
                 kinds,
                 line_of(fn),
                 "give None in outputs_info for each output that is not fed back",

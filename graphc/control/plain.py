@@ -91,7 +91,7 @@ def loop(
     elements = elements_of(arrays, reverse)
     states: list[State | None] = [
         state_of(value, [-1], i, label)
-        for i, (value, label) in enumerate(zip(values, _labels(init, len(values)), strict=True))
+        for i, (value, label) in enumerate(zip(values, _labels(init, values), strict=True))
     ]
     count = count_of(n_steps, [element.rows for element in elements])
     kept: list[Structure] = []
@@ -100,7 +100,7 @@ def loop(
         args = [state_like(list(given[len(elements) :]))]
         if elements:
             args.append(element_like(list(given[: len(elements)])))
-        found = checked_call(step, args, _roles(roles, len(elements)))
+        found = checked_call(step, args, _roles(args), _ORDER)
         return _read(found, step, init, until, kept)
 
     body = body_of(step, elements, states, [], call=call)
@@ -108,16 +108,24 @@ def loop(
     return state_like(final), kept[-1](ys)
 
 
-def _labels(init: Any, count: int) -> list[str | None]:
-    """Return names for the parts of a state: their own, or the keys of a dict."""
-    if isinstance(init, dict) and len(init) == count:
+_ORDER = "write step(state, x), or step(state) for a loop without xs"
+
+
+def _labels(init: Any, values: Sequence[Any]) -> list[str]:
+    """Return names for the parts of a state: the keys of a dict, or those of its values."""
+    if isinstance(init, dict) and len(init) == len(values):
         return [str(key) for key in init]
-    return [None if count == 1 else f"state[{i}]" for i in range(count)]
+    names = ["state"] if len(values) == 1 else [f"state[{i}]" for i in range(len(values))]
+    return [getattr(one, "name", None) or name for one, name in zip(values, names, strict=True)]
 
 
-def _roles(roles: Sequence[Any], n_elements: int) -> list[Any]:
-    """Return what arguments are for a message: the state first."""
-    return [*roles[n_elements:], *roles[:n_elements]]
+def _roles(args: Sequence[Any]) -> list[Any]:
+    """Return what arguments are, for a message: the state, and an element of xs."""
+    found: list[Any] = []
+    for arg, what in zip(args, ("the state", "an element of xs"), strict=False):
+        kinds = ", ".join(repr(leaf.type) for leaf in flatten(arg)[0])
+        found.append((what, f"{describe(arg)} of {kinds}", None))
+    return found
 
 
 def _read(

@@ -18,6 +18,7 @@ from graphc.ir.shapes import located, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TupleType, Type
 from graphc.ir.walk import toposort, transform
+from graphc.ops.control import Loop, scan_op
 from graphc.ops.elementwise import clip, zero_for
 from graphc.ops.family import Builder, builder, to_dtype
 from graphc.ops.movement import fill
@@ -191,15 +192,26 @@ def apply_custom(
 
 
 def inlined(outputs: Sequence[Node]) -> list[Node]:
-    """Return expressions without what is there only for gradients."""
-    if not any(node.op.details.get("inline") for node in toposort(outputs)):
-        return list(outputs)
-    return transform(outputs, _without)
+    """Return expressions without what is there only for gradients, in loops too."""
+    return transform(outputs, _without) if _has_some(outputs) else list(outputs)
+
+
+def _has_some(outputs: Sequence[Node]) -> bool:
+    """Tell whether there is something to inline. Recurses over loops in loops."""
+    return any(
+        node.op.details.get("inline")
+        or (node.op is scan_op and _has_some(node.attrs["body"].results))
+        for node in toposort(outputs)
+    )
 
 
 def _without(node: Node, inputs: tuple[Node, ...]) -> Node:
     if node.op is OPS["get"]:
         return get(inputs[0], node.attrs["index"])  # type: ignore[no-any-return]
+    if node.op is scan_op and _has_some(node.attrs["body"].results):
+        loop = Loop.open(rebuild(node, inputs))
+        loop.results = inlined(loop.results)
+        return loop.close()
     if not node.op.details.get("inline"):
         return rebuild(node, inputs)
     assert node.op.expand is not None
