@@ -9,6 +9,8 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 [array(1.), array([1.        , 2.71828183])]
 """
 
+from typing import Any
+
 from graphc import control, errors, gradient, random, scan_module, tensor
 from graphc.compile.arguments import In, Out
 from graphc.compile.clone import clone
@@ -68,3 +70,12 @@ __all__ = [
     "until",
     "vectorize",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Find what needs SymPy, which is loaded when it is asked for."""
+    if name in ("from_sympy", "latex", "to_sympy"):
+        from graphc.interop import sympy
+
+        return getattr(sympy, name)
+    raise AttributeError(f"graphc has no {name!r}")

@@ -37,7 +37,7 @@ LAYERS = (
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 # Places of the design that nothing stands in yet.
-PLANNED = {"interop"}
+PLANNED: set[str] = set()
 
 # Further to the left, and still not to be known.
 STRANGERS = {

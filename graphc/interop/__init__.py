@@ -1,0 +1,1 @@
+"""Expressions in the language of other libraries: SymPy."""
