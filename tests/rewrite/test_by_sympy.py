@@ -12,34 +12,14 @@ import numpy as np
 import pytest
 import sympy
 
+from graphc.interop.translation import TO_SYMPY
 from graphc.rewrite.pattern import Application, Computed, Number, Variable, parts
 from graphc.rewrite.rule import Rule
 from rewrite.samples import CONSTANTS, TWO_SIDED
 
-FUNCTIONS: dict[str, Any] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "true_div": lambda x, y: x / y,
-    "neg": lambda x: -x,
-    "pow": lambda x, y: x**y,
-    "sqr": lambda x: x**2,
-    "sqrt": sympy.sqrt,
-    "abs": sympy.Abs,
-    "sgn": sympy.sign,
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "log1p": lambda x: sympy.log(1 + x),
-    "expm1": lambda x: sympy.exp(x) - 1,
-    "sin": sympy.sin,
-    "cos": sympy.cos,
-    "tanh": sympy.tanh,
-    "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)),
-    "softplus": lambda x: sympy.log(1 + sympy.exp(x)),
-    "maximum": sympy.Max,
-    "minimum": sympy.Min,
-    "clip": lambda x, low, high: sympy.Min(sympy.Max(x, low), high),
-}
+# Conditions are no numbers to subtract.
+LOGIC = {"lt", "le", "gt", "ge", "eq", "neq", "and_", "or_", "xor", "invert", "where", "ifelse"}
+FUNCTIONS: dict[str, Any] = {name: f for name, f in TO_SYMPY.items() if name not in LOGIC}
 REALS = [sympy.Rational(*pair) for pair in ((-7, 3), (-1, 3), (2, 7), (11, 5))]
 POSITIVE = [sympy.Rational(*pair) for pair in ((1, 3), (5, 7), (11, 5))]
 
