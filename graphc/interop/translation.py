@@ -117,7 +117,7 @@ TO_SYMPY: dict[str, Function] = {
     "erfc": sympy.erfc,
     "erfcx": lambda x: sympy.exp(x**2) * sympy.erfc(x),
     "erfinv": sympy.erfinv,
-    "erfcinv": sympy.erfcinv,
+    "erfcinv": lambda x: sympy.erfinv(1 - x),  # SymPy computes no numbers of its erfcinv
     "gamma": sympy.gamma,
     "gammaln": sympy.loggamma,
     "psi": sympy.digamma,
