@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from graphc.ir.node import Node, number
-from graphc.ops.elementwise import and_, cast, int_div, invert, maximum, minimum, or_, where
-from graphc.ops.math import exp, log, log1p, sqrt
+from graphc.ops.elementwise import and_, cast, invert, maximum, minimum, or_, where
+from graphc.ops.math import exp, floor, log, log1p, sqrt
+from graphc.ops.special import gammaln
 from graphc.random.draw import Draw, Shape
 
 TRIES = {"normal": 8, "gamma": 8, "counts": 16}  # of which 95, 95 and 75 in 100 are accepted
@@ -58,16 +57,7 @@ def gamma(draw: Draw, shape: Shape, dtype: str, a: Any) -> Any:
 
 
 def _log_factorial(k: Any) -> Any:
-    """Return log(k!) of whole numbers, by Stirling's series from k + 8 on."""
-    z = k + 8
-    below = (k + 1) * (k + 2) * (k + 3) * (k + 4) * (k + 5) * (k + 6) * (k + 7)
-    r = 1 / (z * z)
-    series = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / z
-    return (z - 0.5) * log(z) - z + 0.5 * float(np.log(2 * np.pi)) + series - log(below)
-
-
-def _floor(x: Any) -> Any:
-    return int_div(x, 1.0)
+    return gammaln(k + 1)
 
 
 def _inverted(u: Node, first: Any, ratio: Callable[[int], Any], terms: int) -> Any:
@@ -126,9 +116,9 @@ def _transformed(
     v = 1 - draw.uniform(tries, "float64")
     us = 0.5 - abs(u)
     us = where(us > 0, us, 1e-300)
-    k = _floor((2 * a / us + b) * u + center)
+    k = floor((2 * a / us + b) * u + center)
     legal = k >= 0 if last is None else and_(k >= 0, k <= last)
-    k = where(legal, k, _floor(center))
+    k = where(legal, k, floor(center))
     quick = and_(us >= 0.07, v <= squeeze)
     slow = log(v * scale / (a / (us * us) + b)) <= log_chance(k)
     beyond = and_(us < 0.013, v > us)
@@ -171,7 +161,7 @@ def _large_binomial(draw: Draw, shape: Shape, n: Any, p: Any) -> Any:
     a = -0.0873 + 0.0248 * b + 0.01 * p
     squeeze = 0.92 - 4.2 / b
     scale = (2.83 + 5.1 / b) * spread
-    mode = _floor((n + 1) * p)
+    mode = floor((n + 1) * p)
     odds = log(p / (1 - p))
     at_mode = _log_factorial(mode) + _log_factorial(n - mode)
 

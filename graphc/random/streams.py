@@ -12,6 +12,7 @@ from graphc.ir.node import Node, as_node, const, operand
 from graphc.ir.shapes import Dim, as_size_node, sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
+from graphc.ops.custom import disconnected_grad
 from graphc.ops.elementwise import cast, eq, mod, where
 from graphc.ops.family import is_number
 from graphc.ops.math import log1p
@@ -238,6 +239,27 @@ class RandomStreams:
         shape, (scale,) = fitted(size, ndim, "exponential", kind, scale)
         draw = self._start()
         return self._finish(draw, _scaled(-log1p(-draw.uniform(shape, kind)), scale))
+
+    def gamma(
+        self,
+        size: Any = None,
+        shape: Any = 1.0,
+        scale: Any = 1.0,
+        ndim: int | None = None,
+        dtype: Any = None,
+    ) -> Any:
+        """Draw gamma numbers of a shape parameter and a scale; gradients pass to the scale.
+
+        Examples
+        --------
+        >>> RandomStreams(1).gamma((3,), shape=2.0).type
+        float64[3]
+        """
+        kind = float_dtype(dtype, shape, scale)
+        sized, (shape, scale) = fitted(size, ndim, "gamma", kind, shape, scale)
+        draw = self._start()
+        found = samplers.gamma(draw, sized, kind, as_node(shape, kind))
+        return self._finish(draw, _scaled(disconnected_grad(found), scale))
 
     # -- counts --
 

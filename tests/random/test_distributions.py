@@ -36,6 +36,10 @@ CONTINUOUS: dict[str, tuple[Make, Any]] = {
     "normal symbolic": (lambda s: s.normal(N, a, b), stats.norm(2, 0.5)),
     "truncated": (lambda s: s.truncated_normal(N, 1, 3), stats.truncnorm(-2, 2, 1, 3)),
     "exponential": (lambda s: s.exponential(N, scale=2.0), stats.expon(scale=2)),
+    "gamma 0.1": (lambda s: s.gamma(N, 0.1), stats.gamma(0.1)),
+    "gamma 1": (lambda s: s.gamma(N, 1.0, 3.0), stats.gamma(1, scale=3)),
+    "gamma 7.5": (lambda s: s.gamma(N, 7.5), stats.gamma(7.5)),
+    "gamma symbolic": (lambda s: s.gamma(N, b), stats.gamma(0.5)),
 }
 
 DISCRETE: dict[str, tuple[Make, Any]] = {

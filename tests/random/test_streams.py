@@ -186,7 +186,7 @@ def test_draws_streams_and_calls_are_independent() -> None:
 def test_global_generators_are_left_alone() -> None:
     before = random.getstate(), np.random.get_state()[1].tolist()
     stream = RandomStreams()
-    graphc.function([], [stream.uniform((2,)), stream.poisson((2,)), stream.binomial((2,))])()
+    graphc.function([], [stream.uniform((2,)), stream.gamma((2,)), stream.binomial((2,))])()
     after = random.getstate(), np.random.get_state()[1].tolist()
     assert before == after
 
@@ -304,6 +304,16 @@ def test_counts_pass_no_gradient() -> None:
     for drawn in draws:
         with pytest.raises(DisconnectedInputError):
             graphc.grad(T.sum(drawn), p)
+
+
+def test_gamma_passes_a_gradient_to_its_scale_alone() -> None:
+    shape, scale = T.dscalars("shape scale")
+    x = RandomStreams(1).gamma((20,), shape, scale)
+    f = graphc.function([shape, scale], [x, graphc.grad(T.sum(x), scale)])
+    drawn, slope = f(2.0, 3.0)
+    np.testing.assert_allclose(slope, drawn.sum() / 3)
+    with pytest.raises(DisconnectedInputError):
+        graphc.grad(T.sum(x), shape)
 
 
 # -- pickling -------------------------------------------------------------------------------------
