@@ -12,11 +12,14 @@ from graphc.ir.types import LANGUAGE, TensorType
 from graphc.tensor import (
     creation,
     elementwise,
+    extra_ops,
+    grids,
     indexing,
     language,
     mathematics,
     nnet,
     products,
+    rearranging,
     reductions,
     replacing,
     shaping,
@@ -27,9 +30,12 @@ from graphc.tensor import (
 )
 from graphc.tensor.creation import *
 from graphc.tensor.elementwise import *
+from graphc.tensor.extra_ops import *
+from graphc.tensor.grids import *
 from graphc.tensor.indexing import *
 from graphc.tensor.mathematics import *
 from graphc.tensor.products import *
+from graphc.tensor.rearranging import *
 from graphc.tensor.reductions import *
 from graphc.tensor.replacing import *
 from graphc.tensor.shaping import *
@@ -46,7 +52,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"graphc.tensor has no {name!r}")
 
 
-__all__ = ["TensorType", "nnet", "shared_randomstreams"]
+__all__ = ["TensorType", "extra_ops", "nnet", "shared_randomstreams"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
 __all__ += mathematics.__all__
@@ -58,5 +64,8 @@ __all__ += products.__all__
 __all__ += subscripts.__all__
 __all__ += indexing.__all__
 __all__ += replacing.__all__
+__all__ += rearranging.__all__
+__all__ += grids.__all__
+__all__ += extra_ops.__all__
 
 language.fill()

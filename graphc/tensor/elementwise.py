@@ -241,7 +241,6 @@ square = sqr
 absolute = abs_
 sign = sgn
 reciprocal = inv
-where = switch
 equal, not_equal = eq, neq
 less, less_equal, greater, greater_equal = lt, le, gt, ge
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
@@ -311,6 +310,5 @@ __all__ = [
     "true_div",
     "true_divide",
     "upcast",
-    "where",
     "xor",
 ]

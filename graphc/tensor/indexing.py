@@ -18,11 +18,13 @@ from graphc.ir.node import CONST, Node, as_node, const, operand
 from graphc.ir.shapes import Dim, as_dim, as_size_node, product, sizes
 from graphc.ir.source import here
 from graphc.ops import index as places_of
-from graphc.ops.elementwise import add, cast, int_div, lt, maximum, minimum, mod, where
+from graphc.ops.elementwise import add, cast, int_div, lt, maximum, minimum, mod
+from graphc.ops.elementwise import where as where_
 from graphc.ops.index import gather, known_index, note_part
 from graphc.ops.movement import dimshuffle, expand, reshape
 from graphc.ops.parts import iota
 from graphc.tensor.creation import arange
+from graphc.tensor.elementwise import switch
 from graphc.tensor.shaping import flatten, stack
 from graphc.tensor.sizes import MAKE_VECTOR, elements, vector_of
 from graphc.tensor.slicing import Cut, Places, Slice, checked, read, without_dots
@@ -255,18 +257,18 @@ def _counted(part: Any, size: Dim) -> Node:
     """Return the places of a slice of an axis, as Python finds them."""
     step, count = part.step, as_size_node(size)
     back = lt(step, 0)
-    low, high = cast(where(back, -1, 0), dtypes.INDEX), add(count, where(back, -1, 0))
+    low, high = cast(where_(back, -1, 0), dtypes.INDEX), add(count, where_(back, -1, 0))
 
     def bound(given: Any, default: Node) -> Node:
         if given is None:
             return default
         given = as_node(given)
-        return where(  # type: ignore[no-any-return]
+        return where_(  # type: ignore[no-any-return]
             lt(given, 0), maximum(add(given, count), low), minimum(given, high)
         )
 
-    start = bound(part.start, where(back, high, low))
-    return arange(start, bound(part.stop, where(back, low, high)), step)  # type: ignore[no-any-return]
+    start = bound(part.start, where_(back, high, low))
+    return arange(start, bound(part.stop, where_(back, low, high)), step)  # type: ignore[no-any-return]
 
 
 # -- finding and reading by name ------------------------------------------------------------------
@@ -319,6 +321,23 @@ def _unravelled(flat: Node, shape: tuple[Dim, ...]) -> list[Node]:
         place = flat if step == 1 and isinstance(step, int) else int_div(flat, as_size_node(step))
         found.append(mod(place, as_size_node(size)) if axis else place)
     return found
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """Return x where a condition holds and y elsewhere; without them, where it holds.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> m = T.dmatrix("m")
+    >>> T.where(m > 0, m, 0).type, len(T.where(m > 0))
+    (float64[?, ?], 2)
+    """
+    if x is None and y is None:
+        return nonzero(condition)
+    if x is None or y is None:
+        raise GraphcTypeError(message("where: give x and y, or neither", (), here()))
+    return switch(condition, x, y)
 
 
 def nonzero_values(a: Any) -> Any:
@@ -513,4 +532,5 @@ __all__ = [
     "nonzero_values",
     "take",
     "take_along_axis",
+    "where",
 ]

@@ -6,10 +6,13 @@ from graphc.ir.types import LANGUAGE
 from graphc.tensor import (
     creation,
     elementwise,
+    extra_ops,
+    grids,
     indexing,
     mathematics,
     nnet,
     products,
+    rearranging,
     reductions,
     replacing,
     shaping,
@@ -30,6 +33,9 @@ MODULES = (
     subscripts,
     indexing,
     replacing,
+    rearranging,
+    grids,
+    extra_ops,
     nnet,
 )
 

@@ -234,9 +234,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
             message("repeat: how often is an integer or a vector of them", [operand(count)], here())
         )
     if count.type.shape == (1,):
-        count = dimshuffle(count, ())
+        count = getitem(count, 0) if count.op is not CONST else const(*_numbers(count))
     if count.type.ndim:
-        return gather(x, [_repeated_places(x, count, axis)], axis)
+        return gather(*_agreeing(x, count, axis), axis)
     (times,) = size_list(repeats if is_number(repeats) else count, "repeat")
     return _repeat_each(x, times, axis)
 
@@ -249,17 +249,26 @@ def _repeat_each(x: Node, times: Dim, axis: int) -> Node:
     return reshape(wide, [*whole[:axis], mul(whole[axis], times), *whole[axis + 1 :]])  # type: ignore[no-any-return]
 
 
-def _repeated_places(x: Node, count: Node, axis: int) -> Node:
-    """Return the place along an axis for each of its elements, as often as it is repeated."""
-    size = sizes(x)[axis]
-    if count.op is CONST and isinstance(size, int):
-        given = count.attrs["value"].array
-        if len(given) != size:
-            raise GraphcValueError(
-                message(f"repeat: {len(given)} numbers for {size} elements", [operand(x)], here())
-            )
-        return const(np.repeat(np.arange(size), given))
-    ends = LANGUAGE["cumsum"](cast(expand(count, [size]), dtypes.INDEX))
+def _numbers(constant: Node) -> list[Any]:
+    return constant.attrs["value"].array.tolist()  # type: ignore[no-any-return]
+
+
+def _agreeing(x: Node, count: Node, axis: int) -> tuple[Node, list[Node]]:
+    """Return x and the places it is read at; that there is a number for each is checked."""
+    whole = list(sizes(x))
+    if isinstance(whole[axis], int):
+        count = expand(count, [whole[axis]])
+    else:
+        whole[axis] = sizes(count)[0]
+    return expand(x, whole), [_repeated_places(count)]
+
+
+def _repeated_places(count: Node) -> Node:
+    """Return the place of each element, as often as it is repeated."""
+    if count.op is CONST:
+        given = _numbers(count)
+        return const(np.repeat(np.arange(len(given)), given))
+    ends = LANGUAGE["cumsum"](cast(count, dtypes.INDEX))
     total = sum_over(cast(count, dtypes.INDEX), axes=(0,))
     return searchsorted(ends, iota(total), "right")  # type: ignore[no-any-return]
 
