@@ -64,12 +64,14 @@ def bincount(
 
 
 def _integers(x: Any, what: str) -> Node:
-    x = as_node(x)
-    if dtypes.kind(x.type.dtype) not in ("int", "uint"):
+    node = as_node(x)
+    if dtypes.kind(node.type.dtype) not in ("int", "uint"):
         raise GraphcTypeError(
-            message(f"{what}: {x.type.dtype} is no integer", [operand(x)], here(), "T.cast it")
+            message(
+                f"{what}: {node.type.dtype} is no integer", [operand(node)], here(), "T.cast it"
+            )
         )
-    return x
+    return node
 
 
 def diff(x: Any, n: int = 1, axis: int = -1) -> Any:

@@ -134,7 +134,7 @@ def tril(m: Any, k: Any = 0) -> Any:
     float64[?, ?]
     """
     m = _matrices(m, "tril")
-    return where(_lower(*sizes(m)[-2:], k), m, zero_for(m))
+    return where(_lower(*_last_two(m), k), m, zero_for(m))
 
 
 def triu(m: Any, k: Any = 0) -> Any:
@@ -147,14 +147,19 @@ def triu(m: Any, k: Any = 0) -> Any:
     float64[?, ?]
     """
     m = _matrices(m, "triu")
-    return where(_lower(*sizes(m)[-2:], k - 1), zero_for(m), m)
+    return where(_lower(*_last_two(m), k - 1), zero_for(m), m)
+
+
+def _last_two(m: Node) -> tuple[Dim, Dim]:
+    rows, columns = sizes(m)[-2:]
+    return rows, columns
 
 
 def _matrices(m: Any, what: str) -> Node:
-    m = as_node(m)
-    if m.type.ndim < 2:
-        raise GraphcTypeError(message(f"{what} needs two axes", [operand(m)], here()))
-    return m
+    node = as_node(m)
+    if node.type.ndim < 2:
+        raise GraphcTypeError(message(f"{what} needs two axes", [operand(node)], here()))
+    return node
 
 
 # -- coordinates ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -301,7 +301,7 @@ def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:
             message(f"tile: {rank} axes are needed, and ndim is {ndim}", [operand(x)], here())
         )
     x = atleast_nd(x, rank)
-    times = [1] * (rank - len(times)) + times
+    times = [*[1] * (rank - len(times)), *times]
     whole = sizes(x)
     pattern, wide = [], []
     for axis, (often, size) in enumerate(zip(times, whole, strict=True)):
@@ -520,15 +520,15 @@ def _symmetric(place: Node, size: Node) -> Node:
     return where(lt(around, size), around, 2 * size - 1 - around)  # type: ignore[no-any-return]
 
 
-_SOURCES = {
+_SOURCES: dict[str, Callable[[Node, Node], Node]] = {
     "edge": _edge,
     "reflect": _reflect,
     "symmetric": _symmetric,
-    "wrap": lambda place, size: mod(place, size),
+    "wrap": mod,
 }
 """For each mode the place along the axis that an element outside of it is copied from."""
 
-_ENDS = {
+_ENDS: dict[str, Callable[[Node, int], Node]] = {
     "maximum": lambda x, axis: _kept(max_over(x, axes=(axis,)), x, axis),
     "minimum": lambda x, axis: _kept(min_over(x, axes=(axis,)), x, axis),
     "mean": _mean,

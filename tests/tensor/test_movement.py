@@ -32,7 +32,7 @@ X = np.arange(24.0).reshape(2, 3, 4)
 M = np.array([[3.0, -1.0, 2.0, 0.5], [0.0, 7.0, -2.0, 1.0], [4.0, 4.5, -3.0, 9.0]])
 V = np.array([2.0, -1.0, 0.5, 3.0, 1.0])
 S = np.array(1.5)
-I = np.array([[0, 2, 1], [1, 0, 2]])
+L = np.array([[0, 2, 1], [1, 0, 2]])
 J = np.array([2, 0, 2, 1])
 
 Sample = tuple[str, Callable[..., Any], tuple[np.ndarray, ...]]
@@ -100,9 +100,9 @@ ROWS: list[tuple[Callable[..., Any], Any]] = [
     *[(lambda n, x, k=k: n.diff(x, k), X) for k in range(5)],
     (lambda n, x: n.diff(x, axis=1), X),
     (lambda n, x: n.broadcast_to(x, (2, 3, 4)), M),
-    (lambda n, x, i: n.take(x, i), (X, I)),
-    *[(lambda n, x, i, a=a: n.take(x, i, a), (X, I - 1)) for a in (1, 2, -2)],
-    *[(lambda n, x, i, m=m: n.take(x, i, 0, mode=m), (X, 3 * I - 2)) for m in ("wrap", "clip")],
+    (lambda n, x, i: n.take(x, i), (X, L)),
+    *[(lambda n, x, i, a=a: n.take(x, i, a), (X, L - 1)) for a in (1, 2, -2)],
+    *[(lambda n, x, i, m=m: n.take(x, i, 0, mode=m), (X, 3 * L - 2)) for m in ("wrap", "clip")],
     (lambda n, x: n.take(x, 1, 1), X),
     (lambda n, x, i: n.take_along_axis(x, i, 1), (M, np.array([[0, 3], [1, 1], [-1, 0]]))),
     (lambda n, x, i: n.take_along_axis(x, i, 0), (M, np.array([[0, 1, 2, -1]] * 2))),
@@ -112,13 +112,13 @@ ROWS: list[tuple[Callable[..., Any], Any]] = [
     (lambda n, x, v: n.searchsorted(x, v), (np.sort(V), M)),
     (lambda n, x, v: n.searchsorted(x, v, side="right"), (np.sort(V), np.sort(V))),
     (lambda n, x, s: n.searchsorted(x, 1.0, sorter=s), (V, np.argsort(V))),
-    (lambda n, i, j: n.ravel_multi_index((i, j), (3, 4)), (I[0], I[1])),
-    (lambda n, i, j: n.ravel_multi_index((i, j), (3, 4), order="F"), (I[0], I[1])),
-    (lambda n, i: n.ravel_multi_index((i, -i), (2, 3), mode="wrap"), (3 * I,)),
-    (lambda n, i: n.ravel_multi_index((i, -i), (2, 3), mode="clip"), (3 * I,)),
-    (lambda n, i: n.unravel_index(i, (2, 3))[0], (I,)),
-    (lambda n, i: n.unravel_index(i, (2, 3))[1], (I,)),
-    (lambda n, i: n.unravel_index(i, (2, 3), order="F")[0], (I,)),
+    (lambda n, i, j: n.ravel_multi_index((i, j), (3, 4)), (L[0], L[1])),
+    (lambda n, i, j: n.ravel_multi_index((i, j), (3, 4), order="F"), (L[0], L[1])),
+    (lambda n, i: n.ravel_multi_index((i, -i), (2, 3), mode="wrap"), (3 * L,)),
+    (lambda n, i: n.ravel_multi_index((i, -i), (2, 3), mode="clip"), (3 * L,)),
+    (lambda n, i: n.unravel_index(i, (2, 3))[0], (L,)),
+    (lambda n, i: n.unravel_index(i, (2, 3))[1], (L,)),
+    (lambda n, i: n.unravel_index(i, (2, 3), order="F")[0], (L,)),
     (lambda n, x: n.linspace(x[0], x[1], 7), V),
     (lambda n, x: n.linspace(x[0], x[1], 7, endpoint=False), V),
     (lambda n, x: n.linspace(x[0], x[1], 1), V),
@@ -269,7 +269,6 @@ OTHERS: list[tuple[Any, Any]] = [
 put = M.copy()
 np.put_along_axis(put, np.array([[1, 0, 1, 1]]), 7.0, axis=0)
 OTHERS = [(node, put if value is None else value) for node, value in OTHERS]
-COMPUTED = ("flatnonzero",)  # sizes that come out of the call
 
 
 @pytest.mark.parametrize(
@@ -332,7 +331,6 @@ def test_mistakes(build: Callable[[], Any], error: type[Exception], text: str) -
 @pytest.mark.parametrize(
     ("node", "text"),
     [
-        (T.bincount(b - 1, minlength=5), "index -1 is out of range"),
         (T.to_one_hot(y, 2), "index 2 is out of range for an axis of size 2"),
         (T.choose(y - 1, [v[:4], v[:4]]), "index -1 is out of range for an axis of size 2"),
         (T.unravel_index(b + 9, (3, 4))[0], "index 13 is out of range for an axis of size 12"),
