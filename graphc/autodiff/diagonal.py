@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from graphc.ir.node import Node, const, number, rebuild
 from graphc.ir.shapes import as_size_node, product, sizes
 from graphc.ir.walk import toposort
-from graphc.ops.batch import Walk, repeated
+from graphc.ops.batch import Walk
+from graphc.ops.batched import repeated
 from graphc.ops.elementwise import cast, eq, where
 from graphc.ops.movement import dimshuffle, expand, reshape
 from graphc.ops.parts import iota
