@@ -68,6 +68,7 @@ def _of_type(node: Node, value: Any) -> Any:
 
 
 def _scan(
+    empty: Callable[[int], tuple[int, ...]],
     values: Sequence[Any],
     body: Any,
     n_seq: int,
@@ -102,7 +103,7 @@ def _scan(
     outs = [
         _padded(np.stack([row[k] for row in rows]), count)
         if rows
-        else np.zeros((count, *[n or 0 for n in kind.shape]), kind.dtype)
+        else np.zeros(empty(1 + n_carry + k), kind.dtype)
         for k, kind in enumerate(kinds)
     ]
     return (steps, *last, *outs)
@@ -120,7 +121,9 @@ def _own_value(node: Node, values: Mapping[Node, np.ndarray]) -> Any:
     if node.op is DIM:
         return np.int64(values[node.inputs[0]].shape[node.attrs["axis"]])
     if node.op is OPS["scan"]:
-        return _scan([values[child] for child in node.inputs], **node.attrs)
+        given = {below: v for below, v in values.items() if isinstance(below.type, TensorType)}
+        empty = lambda i: evaluate_sizes(node.op.dims(node)[i], given)  # noqa: E731
+        return _scan(empty, [values[child] for child in node.inputs], **node.attrs)
     assert node.op.reference is not None, (
         f"{node!r} has no value: give one, or give the op {node.op.name!r} a reference"
     )
