@@ -19,6 +19,7 @@ from graphc.rewrite.rules import (
     collect,
     control,
     fold,
+    indexing,
     linalg,
     logic,
     movement,
@@ -33,6 +34,7 @@ CANON = (
     + logic.RULES
     + control.RULES
     + movement.RULES
+    + indexing.RULES
     + reduction.RULES
     + collect.RULES
 )

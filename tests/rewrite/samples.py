@@ -19,7 +19,7 @@ from graphc.ir.node import Node, apply, const, input_node
 from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import sizes
 from graphc.ir.types import TensorType
-from graphc.ops import movement, reduce
+from graphc.ops import index, movement, reduce
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import join, make_vector, put, slice_axes
 from graphc.ops.results import pack
@@ -301,6 +301,31 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: (join(1, [m, n]) * join(0, [x, x])[:3].dimshuffle(0, "x"))[:, 4:],
     ],
     "put_everything": [lambda: put(x, y * 2, [0], [0], [1])],
+    "part_noted": [lambda: index.note_part(x[1:], x)],
+    "gather_everything": [
+        lambda: index.gather(v, [T.arange(v.shape[0])]),
+        lambda: index.gather(m, [T.arange(4)], 1),
+    ],
+    "gather_is_slice": [
+        lambda: index.gather(m, [const(np.array([1, 2, 3]))], 1),
+        lambda: index.gather(m, [const(np.array([2, 0], "int8"))]),
+        lambda: index.gather(m, [const(np.array([-1, -3]))]),
+        lambda: index.gather(m, [T.arange(2)]),
+        lambda: index.gather(m, [const(np.zeros(0, "int64"))]),
+    ],
+    "add_at_places": [
+        lambda: x + index.scatter_add(expand(const(0.0), (3,)), y[:2], [const(np.array([2, 2]))]),
+        lambda: index.scatter_add(expand(const(0.0), (3, 4)), n[:, 0], [T.arange(3), j % 3]) + m,
+    ],
+    "subtract_at_places": [
+        lambda: x - index.scatter_add(expand(const(0.0), (3,)), y[:2], [const(np.array([2, 2]))]),
+    ],
+    "scale_at_places": [
+        lambda: index.scatter_add(expand(const(0.0), (3,)), y[:2], [const(np.array([2, 2]))]) * s,
+        lambda: s * index.scatter_add(expand(const(0.0), (3, 4)), m[:, :2], [j[:2] % 4], axis=1),
+        lambda: -index.scatter_add(expand(const(0.0), (3,)), y, [j % 3]),
+        lambda: index.scatter_add(expand(const(0.0), (3,)), y, [j % 3]) / s,
+    ],
     "place_of_monotone": [
         lambda: T.argmax(T.nnet.softmax(m), axis=1),
         lambda: T.argmin(T.exp(m), axis=0),
@@ -314,8 +339,12 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: T.log(T.nnet.softmax(m).T),
         lambda: T.log(T.nnet.sigmoid(m)[1:, 0]),
         lambda: T.log(T.exp(m).reshape((12,))),
+        lambda: T.log(T.nnet.softmax(m)[T.arange(3), j % 3]),
     ],
-    "one_minus_view": [lambda: 1 - T.nnet.sigmoid(m)[0]],
+    "one_minus_view": [
+        lambda: 1 - T.nnet.sigmoid(m)[0],
+        lambda: 1 - T.nnet.sigmoid(m)[[0, 2, 2]],
+    ],
     "log_of_exps": [lambda: T.log(T.exp(x) + T.exp(y)), lambda: T.log(T.exp(m) + T.exp(s))],
     "log_sqr": [lambda: T.log(T.sqr(x))],
 }

@@ -9,7 +9,7 @@ other way: ``softplus(-x)`` does not become ``softplus(x) - x``, nor ``sigmoid(-
 from __future__ import annotations
 
 from graphc.ir.node import Node, number, rebuild
-from graphc.ir.op import OPS, Kind
+from graphc.ir.op import OPS, Kind, Op
 from graphc.ops.elementwise import abs_, eq, maximum, pow, where
 from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt
 from graphc.ops.reduce import log_softmax, logsumexp, softmax
@@ -299,7 +299,12 @@ def _constant_along(node: Node, axes: tuple[int, ...]) -> bool:
 _UNDER_LOG = (OPS["softmax"], OPS["sigmoid"], OPS["exp"])
 
 
-@procedure("log", when=lambda children: children[0].kind is Kind.VIEW)
+def _reads(op: Op) -> bool:
+    """Tell whether an op only moves numbers of its first operand."""
+    return op.kind is Kind.VIEW or op.name == "gather"
+
+
+@procedure("log", when=lambda children: _reads(children[0]))
 def log_of_view(node: Node) -> Node | None:
     """The logarithm of a part of a softmax or sigmoid is that part of its logarithm.
 
@@ -307,7 +312,7 @@ def log_of_view(node: Node) -> Node | None:
     """
     views = []
     bottom = node.inputs[0]
-    while bottom.op.kind is Kind.VIEW:
+    while _reads(bottom.op):
         views.append(bottom)
         bottom = bottom.inputs[0]
     if bottom.op not in _UNDER_LOG:
@@ -318,7 +323,7 @@ def log_of_view(node: Node) -> Node | None:
     return found
 
 
-@procedure("sub", when=lambda children: children[1].kind is Kind.VIEW)
+@procedure("sub", when=lambda children: _reads(children[1]))
 def one_minus_view(node: Node) -> Node | None:
     """1 - sigmoid(x) cancels to 0 for large x, also where only a part is looked at.
 
@@ -326,7 +331,7 @@ def one_minus_view(node: Node) -> Node | None:
     """
     one, bottom = node.inputs
     views = []
-    while bottom.op.kind is Kind.VIEW:
+    while _reads(bottom.op):
         views.append(bottom)
         bottom = bottom.inputs[0]
     if number(one) != 1 or bottom.op is not OPS["sigmoid"]:
