@@ -25,6 +25,7 @@ from graphc.ir.types import TensorType
 from graphc.ops import elementwise, index, linalg, movement, random, window
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import iota, join, make_vector, put, slice_axes
+from graphc.ops.prefix import recurrence
 from harness import sample
 
 # Leaves carry their values; tests/ir/ is about them.
@@ -111,6 +112,10 @@ def _found(x: Node, v: Node, side: str) -> Node:
 
 # Elementwise rows whose first operand has a dtype of its own.
 FIRST_OPERAND = {"where": "bool", "polygamma": "int64"}
+
+
+def _recurring(axis: int, adjoint: bool) -> Callable[..., Node]:
+    return lambda b, c: recurrence(b, c, axis=axis, adjoint=adjoint)
 
 
 def rows() -> list[str]:
@@ -245,6 +250,25 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("one right", ("cab", "ba"), linalg.matmul),
         Example("two axes", ("a1bc", "1acb"), linalg.matmul),
         Example("transposed", ("cba", "bca"), lambda x, y: linalg.matmul(x.T, y.T)),
+    ],
+    **{
+        name: [
+            Example("a vector", ("b",), lambda x, op=OPS[name]: apply(op, x, axis=0)),
+            Example("columns", ("bc",), lambda x, op=OPS[name]: apply(op, x, axis=0)),
+            Example("rows", ("bc",), lambda x, op=OPS[name]: apply(op, x, axis=1)),
+            Example("the middle", ("abc",), lambda x, op=OPS[name]: apply(op, x, axis=1)),
+            Example("of a view", ("cb",), lambda x, op=OPS[name]: apply(op, x.T[::-1], axis=1)),
+        ]
+        for name in ("sort", "argsort", "cumsum", "cumprod")
+    },
+    "recurrence": [
+        Example(label, (shape, shape), _recurring(axis, adjoint))
+        for label, shape, axis, adjoint in [
+            ("a vector", "b", 0, False),
+            ("a vector backwards", "b", 0, True),
+            ("the middle", "abc", 1, False),
+            ("rows backwards", "bc", 1, True),
+        ]
     ],
     "dot": [
         Example("vectors", ("b", "b"), linalg.dot),

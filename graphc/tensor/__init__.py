@@ -25,6 +25,7 @@ from graphc.tensor import (
     shaping,
     shared_randomstreams,
     sizes,
+    sorting,
     subscripts,
     variables,
 )
@@ -40,6 +41,7 @@ from graphc.tensor.reductions import *
 from graphc.tensor.replacing import *
 from graphc.tensor.shaping import *
 from graphc.tensor.sizes import *
+from graphc.tensor.sorting import *
 from graphc.tensor.subscripts import *
 from graphc.tensor.variables import *
 
@@ -59,6 +61,7 @@ __all__ += mathematics.__all__
 __all__ += reductions.__all__
 __all__ += shaping.__all__
 __all__ += sizes.__all__
+__all__ += sorting.__all__
 __all__ += creation.__all__
 __all__ += products.__all__
 __all__ += subscripts.__all__

@@ -17,6 +17,7 @@ from graphc.tensor import (
     replacing,
     shaping,
     sizes,
+    sorting,
     subscripts,
     variables,
 )
@@ -36,6 +37,7 @@ MODULES = (
     rearranging,
     grids,
     extra_ops,
+    sorting,
     nnet,
 )
 

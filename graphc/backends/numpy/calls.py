@@ -95,6 +95,25 @@ def _place(host: HostFunction, node: Node, operands: list[str], out: str) -> Non
     host.body.line(f"inside({operands[0]}, {size}, {out})", [node])
 
 
+def _sort(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    host.body.line(f"sort_into({operands[0]}, {node.attrs['axis']}, {out})", [node])
+
+
+def _argsort(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    axis = node.attrs["axis"]
+    host.body.line(f"{out}[...] = {operands[0]}.argsort({axis}, 'stable')", [node])
+
+
+def _accumulate(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    axis, dtype = node.attrs["axis"], node.type.dtype
+    host.body.line(f"np.{node.op.name}({operands[0]}, {axis}, {dtype}, {out})", [node])
+
+
+def _recurrence(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    place = f"{node.attrs['axis']}, {node.attrs['adjoint']}"
+    host.body.line(f"recur({', '.join(operands)}, {place}, {out})", [node])
+
+
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
     "join": _join,
@@ -111,4 +130,9 @@ ROUTINES: dict[str, Routine] = {
     "flatnonzero": _flatnonzero,
     "searchsorted": _searchsorted,
     "place": _place,
+    "sort": _sort,
+    "argsort": _argsort,
+    "cumsum": _accumulate,
+    "cumprod": _accumulate,
+    "recurrence": _recurrence,
 }

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.backends.base import Executable
-from graphc.backends.opencl import indexing
+from graphc.backends.opencl import along, indexing
+from graphc.backends.opencl.along import AlongRoutines
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenCLBackend
 from graphc.backends.opencl.device import Device, get_device
@@ -75,6 +76,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     namespace.update({name: getattr(routines, name) for name in ROUTINE_NAMES})
     of_places = IndexRoutines(routines)
     namespace.update({name: getattr(of_places, name) for name in indexing.NAMES})
+    of_axes = AlongRoutines(routines)
+    namespace.update({name: getattr(of_axes, name) for name in along.NAMES})
     namespace.update(programs.launches())
     namespace["pool"] = device.pool
     return Executable(
@@ -94,7 +97,8 @@ def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
     kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
-    return [*own, *HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *kernels, program.name]
+    called = [*HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
+    return [*own, *called, *kernels, program.name]
 
 
 def _scalar(array: Any) -> Any:

@@ -158,6 +158,23 @@ def _place(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     host.body.line(f"inside({index}, {size}, {backend.array(host, node)})", [node])
 
 
+# -- along an axis --------------------------------------------------------------------------------
+
+
+def _sort(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    x, out = backend.view(host, node.inputs[0]), backend.array(host, node)
+    places = ", places=True" if node.op.name == "argsort" else ""
+    host.body.line(f"sort_along({x}, {node.attrs['axis']}, {out}{places})", [node])
+
+
+def _scan(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    kind = {"cumsum": "SUM", "cumprod": "PRODUCT"}.get(node.op.name, "")
+    kind = "ADJOINT" if node.attrs.get("adjoint") else kind
+    arrays = ", ".join(_contiguous(backend, host, child) for child in node.inputs)
+    out = backend.array(host, node)
+    host.body.line(f"scan_along({kind!r}, [{arrays}], {node.attrs['axis']}, {out})", [node])
+
+
 COPY: Routine = _copy
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
@@ -175,4 +192,9 @@ ROUTINES: dict[str, Routine] = {
     "flatnonzero": _flatnonzero,
     "searchsorted": _searchsorted,
     "place": _place,
+    "sort": _sort,
+    "argsort": _sort,
+    "cumsum": _scan,
+    "cumprod": _scan,
+    "recurrence": _scan,
 }
