@@ -18,6 +18,7 @@ from graphc.compile.compiled import CompiledFunction
 from graphc.compile.evaluate import evaluate
 from graphc.compile.function import function
 from graphc.compile.mode import Mode
+from graphc.compile.ops import as_op, custom_op
 from graphc.compile.shared import SharedVariable, shared
 from graphc.compile.storage import load, save
 from graphc.config import config
@@ -41,10 +42,12 @@ __all__ = [
     "Out",
     "SharedVariable",
     "Variable",
+    "as_op",
     "clone",
     "config",
     "control",
     "custom_grad",
+    "custom_op",
     "debugprint",
     "dot_source",
     "draw",

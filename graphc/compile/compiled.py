@@ -37,6 +37,7 @@ from graphc.errors import (
     message,
 )
 from graphc.ir.node import CONST, Node, operand
+from graphc.ir.notation import called
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Guard
 from graphc.ir.source import here
@@ -218,7 +219,7 @@ class CompiledFunction:
             return kind(message(f"{self.name}: {error}", (), here()))
         node = nodes[-1]
         return kind(
-            message(f"{node.op.name}: {error}", [operand(n) for n in node.inputs], node.where)
+            message(f"{called(node)}: {error}", [operand(n) for n in node.inputs], node.where)
         )
 
     def _nodes_at(self, trace: TracebackType | None) -> tuple[Node, ...]:

@@ -6,7 +6,9 @@ leave the value in ``out``, the name of a buffer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 from graphc.backends.numpy import windows
 from graphc.backends.numpy.views import slice_text
@@ -114,7 +116,28 @@ def _recurrence(host: HostFunction, node: Node, operands: list[str], out: str) -
     host.body.line(f"recur({', '.join(operands)}, {place}, {out})", [node])
 
 
+def _foreign(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    """Call a function of the user's, known to the text by its own name if that is free."""
+    function = node.attrs["function"]
+    name = host.names.fresh(f"call_{_identifier(function.__name__)}_")
+    host.refer(name, partial(function.into, node))
+    host.body.line(f"{name}(({out},), {', '.join(operands)})", [node])
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
+def _foreign_shape(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
+    function = node.attrs["function"]
+    name = host.names.fresh(f"shape_of_{_identifier(function.__name__)}_")
+    host.refer(name, partial(function.shape_into, node))
+    host.body.line(f"{name}({out}, {', '.join(operands)})", [node])
+
+
 ROUTINES: dict[str, Routine] = {
+    "foreign": _foreign,
+    "foreign_shape": _foreign_shape,
     "dot": _dot,
     "join": _join,
     "matmul": _matmul,
