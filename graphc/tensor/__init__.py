@@ -24,6 +24,7 @@ from graphc.tensor import (
     replacing,
     shaping,
     shared_randomstreams,
+    signal,
     sizes,
     sorting,
     subscripts,
@@ -54,7 +55,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"graphc.tensor has no {name!r}")
 
 
-__all__ = ["TensorType", "extra_ops", "nnet", "shared_randomstreams"]
+__all__ = ["TensorType", "extra_ops", "nnet", "shared_randomstreams", "signal"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
 __all__ += mathematics.__all__

@@ -38,7 +38,7 @@ MODULES = (
     grids,
     extra_ops,
     sorting,
-    nnet,
+    nnet.nnet,
 )
 
 

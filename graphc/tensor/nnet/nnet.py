@@ -1,4 +1,4 @@
-"""Neural networks: activations and losses, as ``T.nnet``.
+"""Activations and losses, all of them in ``T.nnet`` itself too.
 
 Losses are written as formulas; that their logarithms stay finite and accurate is the business of
 the rewriting rules, which see sigmoid and softmax as they are.
@@ -18,7 +18,7 @@ from graphc.ops.elementwise import abs_, cast, clip, eq, maximum, minimum, where
 from graphc.ops.math import expm1, log, sigmoid, softplus
 from graphc.ops.movement import dimshuffle
 from graphc.ops.parts import iota
-from graphc.tensor.reductions import sum
+from graphc.tensor.reductions import argmax, sum
 
 # -- activations ----------------------------------------------------------------------------------
 
@@ -73,6 +73,18 @@ def relu(x: Any, alpha: Any = 0) -> Any:
     return where(x > 0, x, x * alpha)
 
 
+def leaky_relu(x: Any, alpha: Any = 0.01) -> Any:
+    """Return x where it is positive, and ``alpha * x`` elsewhere.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.leaky_relu(T.dvector("x"), 0.2).type
+    float64[?]
+    """
+    return relu(x, alpha)
+
+
 def elu(x: Any, alpha: Any = 1) -> Any:
     """Return x where it is positive, and ``alpha * (exp(x) - 1)`` elsewhere.
 
@@ -85,6 +97,18 @@ def elu(x: Any, alpha: Any = 1) -> Any:
     x = _float(x)
     below = expm1(minimum(x, 0))  # of the chosen side only, so that the other cannot overflow
     return where(x > 0, x, below * alpha)
+
+
+def selu(x: Any) -> Any:
+    """Return a scaled `elu` that keeps mean 0 and variance 1 from layer to layer.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.selu(T.dvector("x")).type
+    float64[?]
+    """
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
 
 def softsign(x: Any) -> Any:
@@ -196,6 +220,102 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     )
 
 
+def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
+    """Return the cross-entropy between ``sigmoid(output)`` and targets, finite for any output.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.sigmoid_binary_crossentropy(*T.dvectors("z y")).type
+    float64[?]
+    """
+    output, target = _float(output), as_node(target)
+    return target * softplus(-output) + (1 - target) * softplus(output)
+
+
+def softmax_with_bias(x: Any, b: Any) -> Any:
+    """Return the softmax of each row of ``x + b``.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.nnet.softmax_with_bias(T.dmatrix("x"), T.dvector("b")).type
+    float64[?, ?]
+    """
+    return softmax(as_node(x) + b)
+
+
+def crossentropy_softmax_argmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> Any:
+    """Return the cross-entropy of each row with its class, the softmax, and the largest's place.
+
+    Parameters
+    ----------
+    x : expression (rows, classes)
+        Scores.
+    b : expression (classes)
+        Is added to each row of the scores.
+    y_idx : expression (rows), integer
+        The true classes.
+
+    Returns
+    -------
+    tuple
+        The negative logarithm of the probability of the true class of each row; the
+        probabilities; the most probable class of each row.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x, b, y = T.dmatrix("x"), T.dvector("b"), T.ivector("y")
+    >>> nll, p, best = T.nnet.crossentropy_softmax_argmax_1hot_with_bias(x, b, y)
+    >>> nll.type, p.type, best.type
+    (float64[?], float64[?, ?], int64[?])
+    """
+    scores = as_node(x) + b
+    p = softmax(scores)
+    return categorical_crossentropy(p, y_idx), p, argmax(scores, axis=-1)
+
+
+def crossentropy_softmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> Any:
+    """Return the first two of `crossentropy_softmax_argmax_1hot_with_bias`.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x, b, y = T.dmatrix("x"), T.dvector("b"), T.ivector("y")
+    >>> len(T.nnet.crossentropy_softmax_1hot_with_bias(x, b, y))
+    2
+    """
+    return crossentropy_softmax_argmax_1hot_with_bias(x, b, y_idx)[:2]
+
+
+def crossentropy_softmax_1hot(x: Any, y_idx: Any) -> Any:
+    """Return the cross-entropy of each row of scores with its class, and the softmax.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> nll, p = T.nnet.crossentropy_softmax_1hot(T.dmatrix("x"), T.ivector("y"))
+    >>> nll.type
+    float64[?]
+    """
+    p = softmax(x)
+    return categorical_crossentropy(p, y_idx), p
+
+
+def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Any:
+    """Return `categorical_crossentropy` under the name of Theano's op.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> p = T.nnet.softmax(T.dmatrix("z"))
+    >>> T.nnet.crossentropy_categorical_1hot(p, T.ivector("y")).type
+    float64[?]
+    """
+    return categorical_crossentropy(coding_dist, true_one_of_n)
+
+
 def _is_classes(true: Node) -> bool:
     return dtypes.kind(true.type.dtype) in ("int", "uint")
 
@@ -210,12 +330,20 @@ def _hits(coding: Node, true: Node) -> Node:
 __all__ = [
     "binary_crossentropy",
     "categorical_crossentropy",
+    "crossentropy_categorical_1hot",
+    "crossentropy_softmax_1hot",
+    "crossentropy_softmax_1hot_with_bias",
+    "crossentropy_softmax_argmax_1hot_with_bias",
     "elu",
     "hard_sigmoid",
+    "leaky_relu",
     "logsoftmax",
     "relu",
+    "selu",
     "sigmoid",
+    "sigmoid_binary_crossentropy",
     "softmax",
+    "softmax_with_bias",
     "softplus",
     "softsign",
     "ultra_fast_sigmoid",
