@@ -1,10 +1,15 @@
 """Correlation and pooling as NumPy has them fastest: what generated code calls.
 
 A correlation copies the pixels under the windows into the columns of a matrix, a block of images at
-a time, and multiplies: one call of BLAS a block. The matrix of a block stays in the cache, and is
-filled anew where the gradient needs it once more, since that takes less time than to read a large
-one from memory. Windows that move by one pixel are not cut at the ends of rows: then a column of
-the filter needs a single long run of memory, and the few places between rows are not looked at.
+a time, and multiplies. The matrix of a block stays in the cache, and is filled anew where the
+gradient needs it once more, since that takes less time than to read a large one from memory.
+Windows that move by one pixel are not cut at the ends of rows: then a column of the filter needs a
+single long run of memory, and the few places between rows are not looked at.
+
+Blocks are spread over threads. A product is then one call of NumPy that has BLAS multiply small
+tiles, for which BLAS starts no threads of its own: they would wait for each other after each block
+(measured: 14 ms with them, 10 without, and many times that on a busy machine). Where filters are
+too large for such tiles, blocks run one after the other and the threads are BLAS's.
 
 Nothing here knows about graphs; the text of these functions can stand beside generated source.
 """
@@ -13,8 +18,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import groupby, product
 from math import prod
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -33,8 +39,15 @@ __all__ = [
 
 Pair = tuple[int, int]
 
-BLOCK_BYTES = 1 << 22
-"""Bytes of the columns of a block: what the caches of one or two cores hold."""
+TILE_BYTES, BLOCK_BYTES = 1 << 21, 1 << 23
+"""Bytes of the columns of a block: what the cache of a core holds, and that of all."""
+
+FEW = 500_000
+"""Multiplications for which OpenBLAS starts no threads: it asks for 2 ** 18 a thread."""
+
+STRANDS = 8
+"""Sums that the gradient by the filters is made of: as many for any number of threads, so that it
+is the same for any number."""
 
 
 class _Scratch(threading.local):
@@ -80,13 +93,15 @@ class _Places:
         """Return how many places so many rows of results take."""
         return (rows - 1) * self.pitch + self.out[1]
 
-    def blocks(self, images: int, channels: int, itemsize: int) -> Iterator[tuple[int, ...]]:
+    def blocks(
+        self, images: range, channels: int, itemsize: int, limit: int
+    ) -> Iterator[tuple[int, int, int, int]]:
         """Yield the images and rows of blocks: (first, after the last) of both."""
         row = max(1, prod(self.window) * channels * self.pitch * itemsize)
-        rows = max(1, min(self.out[0], BLOCK_BYTES // row))
-        step = max(1, BLOCK_BYTES // (row * rows)) if rows == self.out[0] else 1
-        for n, r in product(range(0, images, step), range(0, self.out[0], rows)):
-            yield n, min(n + step, images), r, min(r + rows, self.out[0])
+        rows = max(1, min(self.out[0], limit // row))
+        step = max(1, limit // (row * rows)) if rows == self.out[0] else 1
+        for n, r in product(images[::step], range(0, self.out[0], rows)):
+            yield n, min(n + step, images.stop), r, min(r + rows, self.out[0])
 
     def under(self, images: np.ndarray, rows: int) -> np.ndarray:
         """Return the pixels under the windows, as a view whose last axes are the places."""
@@ -177,14 +192,17 @@ def _correlate(
     places = _Places(image, w.shape[2:], out.shape[2:], stride, dilation, groups)
     filters = _as_matrices(w, groups)
     target = places.by_group(out)
-    for n, m, r, s in places.blocks(len(x), x.shape[1], x.itemsize):
+
+    def work(n: int, m: int, r: int, s: int) -> None:
         images = _margins(x[n:m], margin)
         images = _in_rows(images) if places.long else images
         columns = places.columns(images[:, :, r * stride[0] :], s - r)
         shape = (*filters.shape[:2], columns.shape[2])
         products = _scratch.take("products", shape, x.dtype)
-        np.matmul(filters, columns, products)
+        _multiply(filters, columns, products)
         np.copyto(target[n:m, :, :, r:s], places.results(products, m - n, s - r))
+
+    _over_blocks(work, places, x, _tile(*filters.shape[1:]) is not None)
 
 
 def conv2d_inputs(
@@ -207,20 +225,24 @@ def _scatter(
 ) -> None:
     """Write the gradient where windows move by more: each place adds to the pixels under it."""
     places = _Places(out.shape[2:], w.shape[2:], g.shape[2:], stride, dilation, groups)
-    filters = _as_matrices(w, groups).swapaxes(1, 2)
+    filters = np.ascontiguousarray(_as_matrices(w, groups).swapaxes(1, 2))
     source = places.by_group(g)
     out[...] = 0
-    for n, m, r, s in places.blocks(len(g), out.shape[1], g.itemsize):
+
+    def work(n: int, m: int, r: int, s: int) -> None:
         under = places.under(out[n:m, :, r * stride[0] :], s - r)
         columns = _scratch.take("columns", under.shape, g.dtype)
         matrix = columns.reshape(groups, filters.shape[1], (m - n) * places.count(s - r))
         shape = (groups, filters.shape[2], matrix.shape[2])
         results = _scratch.take("products", shape, g.dtype)
         np.copyto(places.results(results, m - n, s - r), source[n:m, :, :, r:s])
-        np.matmul(filters, results, matrix)
+        _multiply(filters, results, matrix)
         for i, j in product(*map(range, places.window)):
             tap = under[:, :, i, j]
             np.add(tap, columns[:, :, i, j], tap)
+
+    # The rows of images that overlap must be written by one thread, so they are one block.
+    _over_blocks(work, places, out, _tile(*filters.shape[1:]) is not None, whole=True)
 
 
 def conv2d_weights(
@@ -228,18 +250,131 @@ def conv2d_weights(
 ) -> None:
     """Write the gradient of a correlation by its filters."""
     places = _Places(x.shape[2:], out.shape[2:], g.shape[2:], stride, dilation, groups)
-    total = _as_matrices(out, groups)
-    part = _scratch.take("part", total.shape, out.dtype)
     source = places.by_group(g)
-    total[...] = 0
-    for n, m, r, s in places.blocks(len(x), x.shape[1], x.itemsize):
-        images = _in_rows(x[n:m]) if places.long else x[n:m]
-        columns = places.columns(images[:, :, r * stride[0] :], s - r)
-        results = _scratch.take("products", (*total.shape[:2], columns.shape[2]), g.dtype)
-        results[...] = 0  # also where no result is
-        np.copyto(places.results(results, m - n, s - r), source[n:m, :, :, r:s])
-        np.matmul(results, columns.swapaxes(1, 2), part)
-        np.add(total, part, total)
+    filters, pixels = len(out) // groups, prod(out.shape[1:])
+    small = _part(pixels, filters) is not None
+    length = max(1, -(-len(x) // STRANDS)) if small else max(1, len(x))
+    strands = [range(n, min(n + length, len(x))) for n in range(0, len(x), length)]
+    totals = np.zeros((len(strands), groups, pixels, filters), out.dtype)
+
+    def work(strand: int) -> None:
+        limit = TILE_BYTES if small else BLOCK_BYTES
+        for n, m, r, s in places.blocks(strands[strand], x.shape[1], x.itemsize, limit):
+            images = _in_rows(x[n:m]) if places.long else x[n:m]
+            columns = places.columns(images[:, :, r * stride[0] :], s - r)
+            results = _scratch.take("products", (groups, filters, columns.shape[2]), g.dtype)
+            results[...] = 0  # also where no result is
+            np.copyto(places.results(results, m - n, s - r), source[n:m, :, :, r:s])
+            _add_products(columns, results, totals[strand])
+
+    _each(range(len(strands)), work, small)
+    total = np.add.reduce(totals, 0)
+    np.copyto(_as_matrices(out, groups), total.swapaxes(1, 2))
+
+
+def _over_blocks(
+    work: Callable[[int, int, int, int], None],
+    places: _Places,
+    images: np.ndarray,
+    small: bool,
+    whole: bool = False,
+) -> None:
+    """Run ``work`` for all blocks of images: small ones in threads, others one after the other."""
+    count, channels = images.shape[:2]
+    limit = TILE_BYTES if small else BLOCK_BYTES
+    blocks = list(places.blocks(range(count), channels, images.itemsize, limit))
+    if small and whole and blocks and blocks[0][3] < places.out[0]:
+        rows = [list(group) for _, group in groupby(blocks, itemgetter(0))]
+        _each(rows, lambda row: [work(*block) for block in row], True)
+    else:
+        _each(blocks, lambda block: work(*block), small)
+
+
+def _each(items: Sequence[Any], work: Callable[[Any], Any], in_threads: bool) -> None:
+    """Call ``work`` with each item."""
+    if not in_threads:
+        for item in items:
+            work(item)
+        return
+    left = iter(items)
+
+    def run() -> None:
+        for item in left:
+            work(item)
+
+    share(run, len(items))
+
+
+# -- products of small tiles ----------------------------------------------------------------------
+
+
+def _tile(rows: int, inner: int) -> tuple[int, int] | None:
+    """Return the rows and columns of tiles of a product, or None if none are small enough."""
+    high = _divisor(rows)
+    wide = FEW // max(1, high * inner) // 8 * 8
+    return (high, wide) if high and wide else None
+
+
+def _part(rows: int, columns: int) -> tuple[int, int] | None:
+    """Return the rows of tiles of a product, and how much of its sums; None if too little."""
+    high = _divisor(rows)
+    long = FEW // max(1, high * columns)
+    return (high, long) if high and long >= 64 else None
+
+
+def _divisor(size: int) -> int:
+    """Return into how large parts an axis is cut: at most 32, or not at all."""
+    parts = [n for n in range(8, 33) if not size % n]
+    return parts[-1] if parts and size > 32 else size
+
+
+def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Write the products of (group, row, inner) and (group, inner, column)."""
+    groups, rows, inner = a.shape
+    tile = _tile(rows, inner)
+    if tile is None:
+        np.matmul(a, b, out)
+        return
+    high, wide = tile
+    tall = a.reshape(groups, rows // high, 1, high, inner)
+    done = b.shape[2] // wide * wide
+    for start, stop, step in ((0, done, wide), (done, b.shape[2], b.shape[2] - done)):
+        if start < stop:
+            left = _cut(b[:, :, start:stop], step)[:, None]
+            np.matmul(tall, left, _cut(out[:, :, start:stop], step, high))
+
+
+def _cut(matrices: np.ndarray, wide: int, high: int = 0) -> np.ndarray:
+    """Return matrices cut into columns of tiles, and into rows of them too."""
+    groups, rows, columns = matrices.shape
+    group, row, column = matrices.strides
+    if not high:
+        shape: tuple[int, ...] = (groups, columns // wide, rows, wide)
+        return as_strided(matrices, shape, (group, wide * column, row, column))
+    shape = (groups, rows // high, columns // wide, high, wide)
+    return as_strided(matrices, shape, (group, high * row, wide * column, row, column))
+
+
+def _add_products(a: np.ndarray, b: np.ndarray, total: np.ndarray) -> None:
+    """Add the products of (group, row, inner) and transposed (group, column, inner)."""
+    groups, rows, inner = a.shape
+    columns = b.shape[1]
+    part = _part(rows, columns)
+    if part is None:
+        np.add(total, np.matmul(a, b.swapaxes(1, 2)), total)
+        return
+    high, long = part
+    done = inner // long * long
+    for start, stop, step in ((0, done, long), (done, inner, inner - done)):
+        if start < stop:
+            count = (stop - start) // step
+            left = _cut(a[:, :, start:stop], step, high).swapaxes(1, 2)
+            right = _cut(b[:, :, start:stop], step)[:, :, None].swapaxes(3, 4)
+            shape = (groups, count, rows // high, high, columns)
+            parts = _scratch.take("parts", shape, total.dtype)
+            np.matmul(left, right, parts)
+            for k in range(count):
+                np.add(total, parts[:, k].reshape(total.shape), total)
 
 
 # -- the largest in each window -------------------------------------------------------------------
@@ -251,13 +386,7 @@ def _over_images(work: Callable[[int, int], None], images: np.ndarray) -> None:
     """Run ``work(first, after the last)`` for all images, small blocks of them, in threads."""
     count = len(images)
     step = max(1, _POOL_BYTES // max(1, images.nbytes // max(1, count)))
-    firsts = iter(range(0, count, step))
-
-    def run() -> None:
-        for first in firsts:
-            work(first, min(first + step, count))
-
-    share(run, -(-count // step))
+    _each(range(0, count, step), lambda n: work(n, min(n + step, count)), True)
 
 
 def _tap(images: np.ndarray, i: int, j: int, stride: Pair, out: Sequence[int]) -> np.ndarray:
