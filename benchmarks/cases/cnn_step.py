@@ -39,7 +39,8 @@ def reference(x: np.ndarray, y: np.ndarray, start: list[np.ndarray], calls: int)
         u1 = windows(x.astype(float), (3, 3), (2, 3))
         h1 = np.maximum(np.einsum("nchwij,ocij->nohw", u1, w1) + b1[:, None, None], 0)
         u2 = windows(h1, (3, 3), (2, 3))
-        h2 = np.maximum(np.einsum("nchwij,ocij->nohw", u2, w2, optimize=True) + b2[:, None, None], 0)
+        h2 = np.einsum("nchwij,ocij->nohw", u2, w2, optimize=True) + b2[:, None, None]
+        h2 = np.maximum(h2, 0)
         n, c, r, s = h2.shape
         apart = h2.reshape(n, c, r // 2, 2, s // 2, 2)
         top = apart.max((3, 5), keepdims=True)
@@ -233,16 +234,24 @@ def with_jax(x: np.ndarray, y: np.ndarray, start: list[np.ndarray]) -> Call:
 def with_pytensor(
     x: np.ndarray, y: np.ndarray, start: list[np.ndarray], mode: str | None = None
 ) -> Call:
-    """The same program as graphc's; the largest of a window by a reshape, as there is no pooling."""
+    """PyTensor has no convolution with channels and no pooling any more: sums over the window."""
     import pytensor
     import pytensor.tensor as pt
-    from pytensor.tensor.conv.abstract_conv import conv2d
+
+    def convolve(x: Any, w: Any) -> Any:
+        rows, columns = x.shape[2] - 2, x.shape[3] - 2
+        taps = [(i, j) for i in range(3) for j in range(3)]
+        parts = [
+            pt.tensordot(w[:, :, i, j], x[:, :, i : i + rows, j : j + columns], [[1], [1]])
+            for i, j in taps
+        ]
+        return sum(parts[1:], parts[0]).dimshuffle(1, 0, 2, 3)
 
     xs, ys = pt.ftensor4("x"), pt.ivector("y")
     parameters = [pytensor.shared(p.copy()) for p in start]
     w1, b1, w2, b2, w3, b3, w4, b4 = parameters
-    h1 = pt.maximum(conv2d(xs, w1, filter_flip=False) + b1.dimshuffle("x", 0, "x", "x"), 0)
-    h2 = pt.maximum(conv2d(h1, w2, filter_flip=False) + b2.dimshuffle("x", 0, "x", "x"), 0)
+    h1 = pt.maximum(convolve(xs, w1) + b1.dimshuffle("x", 0, "x", "x"), 0)
+    h2 = pt.maximum(convolve(h1, w2) + b2.dimshuffle("x", 0, "x", "x"), 0)
     top = pt.maximum(
         pt.maximum(h2[:, :, ::2, ::2], h2[:, :, 1::2, ::2]),
         pt.maximum(h2[:, :, ::2, 1::2], h2[:, :, 1::2, 1::2]),

@@ -284,8 +284,8 @@ def _over_blocks(
     limit = TILE_BYTES if small else BLOCK_BYTES
     blocks = list(places.blocks(range(count), channels, images.itemsize, limit))
     if small and whole and blocks and blocks[0][3] < places.out[0]:
-        rows = [list(group) for _, group in groupby(blocks, itemgetter(0))]
-        _each(rows, lambda row: [work(*block) for block in row], True)
+        by_image = [list(group) for _, group in groupby(blocks, itemgetter(0))]
+        _each(by_image, lambda some: _each(some, lambda block: work(*block), False), True)
     else:
         _each(blocks, lambda block: work(*block), small)
 
