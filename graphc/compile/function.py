@@ -65,7 +65,8 @@ def function(
     givens : dict, or sequence of (Node, Node)
         Expressions to put in place of others, all at once.
     no_default_updates : bool or sequence of shared variables
-        Leave out the ``default_update`` of shared variables: of all, or of these.
+        Leave out the ``default_update`` of shared variables: of all, or of these. Also, let loops
+        leave them as they are, without a warning.
     name : str, optional
         For messages and generated code.
     allow_input_downcast : bool, optional
@@ -107,7 +108,9 @@ def function(
     arguments, replace = _own_inputs(declared, _givens(givens))
     pairs = _updates(updates) + _own_updates(declared, arguments)
     written = [*(o.variable for o in results), *(new for _, new in pairs)]
-    notice_missing(written, dict(pairs), "the function")
+    if no_default_updates is not True:
+        taken = {old for old, _ in pairs} | _excluded(no_default_updates)
+        notice_missing(written, taken, "the function")
     everything = substitute(written, replace)
     n_results = len(results)
     pairs = [(old, new) for (old, _), new in zip(pairs, everything[n_results:], strict=True)]

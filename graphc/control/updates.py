@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from graphc.errors import GraphcTypeError, GraphcValueError, message
@@ -73,11 +73,13 @@ def promise(loop: Node, variables: Iterable[Node]) -> None:
         _promised[loop] = variables
 
 
-def notice_missing(results: Iterable[Node], updates: Mapping[Any, Any], by: str) -> None:
+def notice_missing(results: Iterable[Node], taken: Collection[Node], by: str) -> None:
     """Warn of loops below ``results`` whose updates were left behind.
 
     Parameters
     ----------
+    taken : collection of Node
+        The shared variables whose updates were not.
     by : str
         Who should have taken them, for the message.
     """
@@ -86,7 +88,7 @@ def notice_missing(results: Iterable[Node], updates: Mapping[Any, Any], by: str)
     missing: dict[Node, Node] = {}
     for node in toposort(results):
         for variable in _promised.get(node, ()):
-            if variable not in updates:
+            if variable not in taken:
                 missing.setdefault(variable, node)
     if not missing:
         return
@@ -98,6 +100,6 @@ def notice_missing(results: Iterable[Node], updates: Mapping[Any, Any], by: str)
             names,
             loop.where,
             "scan returns (outputs, updates): pass the updates on, or the variables keep their"
-            "\nvalues",
+            "\nvalues; no_default_updates=True says that they should",
         )
     )
