@@ -71,6 +71,11 @@ SETTINGS = {
         _one_of("ignore", "warn", "raise"),
         "what to do when smaller floats or integers widen to float64",
     ),
+    "loop_memory": _Setting(
+        1 << 29,
+        _count,
+        "bytes that moving work out of a loop may keep for all its steps, where sizes are known",
+    ),
     "optimizer": _Setting(True, _flag, "rewrite and fuse; off: compute what was written"),
 }
 
@@ -94,6 +99,7 @@ class Config:
     threads: int
     strict_math: bool
     warn_float64: str
+    loop_memory: int
     optimizer: bool
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ from typing import Any
 from graphc.errors import GraphcTypeError, InternalError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.graph import Graph
-from graphc.ir.node import CONST, DIM, PARAM, Node, apply, as_node, make, operand
+from graphc.ir.node import CONST, DIM, PARAM, Node, apply, as_node, dim, make, operand
 from graphc.ir.op import Kind, Op, register
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import Dim, add, as_dim, as_size_node, located, sizes
@@ -449,6 +449,10 @@ class Loop:
             elif first.setdefault(outer, leaf) is not leaf:
                 replace[leaf] = first[outer]
         self.constants = [pair for pair in self.constants if pair[0] not in replace]
+        leaves = {outer: leaf for leaf, outer in self.constants}
+        for node in toposort(self.results):
+            if node.op is DIM and node.inputs[0] in leaves:
+                replace[node] = dim(leaves[node.inputs[0]], node.attrs["axis"])
         self.results = substitute(self.results, replace)
 
     def _captured(self, own: Sequence[Node]) -> list[Node]:
@@ -464,6 +468,19 @@ class Loop:
             if node not in changing or node not in wanted:
                 continue
             for place, child in enumerate(node.inputs):
-                if child not in changing and child.op is not CONST and place not in node.op.lazy:
-                    found[child] = None
-        return list(found)
+                if child not in changing and place not in node.op.lazy:
+                    found.update(dict.fromkeys(_worth_passing(child)))
+        # the size of what is passed anyway is found inside
+        return [n for n in found if not (n.op is DIM and n.inputs[0] in found)]
+
+
+def _worth_passing(node: Node) -> list[Node]:
+    """Return what to pass to a body for something that is the same in every step.
+
+    A repeated number is repeated inside, where it may vanish into an operand of full size.
+    """
+    if node.op is CONST:
+        return []
+    if node.op.name == "expand" and not node.inputs[0].type.ndim:
+        return [child for child in node.inputs if child.op is not CONST]
+    return [node]

@@ -11,6 +11,7 @@ from graphc.errors import GraphcValueError
 from graphc.ir.node import Node, input_node
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
+from graphc.rewrite import whole
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Index, Phase, Sweep
 from graphc.rewrite.rule import Rule
@@ -22,6 +23,7 @@ from graphc.rewrite.rules import (
     indexing,
     linalg,
     logic,
+    loops,
     movement,
     reduction,
     scaling,
@@ -41,7 +43,8 @@ CANON = (
 
 PIPELINE = (
     Phase("canonical", CANON),
-    Phase("stabilise", CANON + stability.RULES),
+    Phase("stabilise", CANON + stability.RULES + control.BEFORE_LOOPS),
+    Phase("loops", CANON + loops.RULES),
     Phase("specialise", CANON + linalg.RULES + scaling.RULES),
 )
 
@@ -78,12 +81,32 @@ def simplify(
     before: tuple[str, ...] = ()
     results = substitute(results, hidden)
     for phase in _chosen(phases):
+        if phase.name == "loops" and not whole.has_loops(results):
+            continue
         rules, added = _indices(phase, before, config.strict_math)
         sweep = Sweep(phase.name, rules, added, settled, order, log)
+        if phase.name == "loops":
+            results = whole.tidy(results, phase.name, log)
         results = sweep.run(results)
+        if phase.name == "loops":
+            results = _settled_loops(results, sweep)
         settled = set(sweep.done.values())
         before = (*before, phase.name)
     return substitute(results, {leaf: node for node, leaf in hidden.items()})
+
+
+ROUNDS = 8
+"""How often loops are looked at as a whole again, after something in them has changed."""
+
+
+def _settled_loops(results: list[Node], sweep: Sweep) -> list[Node]:
+    """Return results after what rules, which look down only, cannot see in loops."""
+    for _ in range(ROUNDS):
+        tidied = whole.tidy(results, sweep.name, sweep.log)
+        if tidied == results:
+            break
+        results = sweep.run(tidied)
+    return results
 
 
 def _stand_in(node: Node) -> Node:

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
-from graphc.ir.node import Node
-from graphc.ops.control import ifelse
+from graphc.ir.node import Node, make, number
+from graphc.ir.op import OPS
+from graphc.ir.types import Attrs
+from graphc.ops.control import carry_of, ifelse
 from graphc.ops.elementwise import invert, where
+from graphc.ops.movement import dimshuffle
+from graphc.ops.parts import slice_axes
 from graphc.rewrite.pattern import Boolean
 from graphc.rewrite.rule import procedure, rule, table, uses
 
@@ -104,4 +108,82 @@ def get_pack(node: Node) -> Node:
     return packed
 
 
-RULES = table(globals())
+@procedure("get", when=uses("scan"))
+def count_of_steps(node: Node) -> Node | None:
+    """A loop that nothing stops makes as many steps as it was told to.
+
+    Ends, as a result of a loop goes.
+    """
+    loop = node.inputs[0]
+    return None if node.attrs["index"] or loop.attrs["stops"] else loop.inputs[0]
+
+
+@procedure("slice", when=uses("get"))
+def last_only(node: Node) -> Node | None:
+    """The last row of what a loop put out is the last value that it carried: no other need be kept.
+
+    Ends, as outs become carries, and no carry becomes an out.
+    """
+    found = _last_row(node)
+    if found is None or found[1] < 0:
+        return None
+    loop, place = found
+    body, n_carry = loop.attrs["body"], loop.attrs["n_carry"]
+    for k, following in enumerate(body.results[:n_carry]):
+        if following is body.results[n_carry + place]:
+            value = carry_of(loop, k)
+            if not loop.attrs["traced"][k]:
+                return dimshuffle(value, ("x", *range(value.type.ndim)))  # type: ignore[no-any-return]
+            return slice_axes(value, [0], [loop.inputs[0]], [1], [1])  # type: ignore[no-any-return]
+    return None
+
+
+@procedure("slice", when=uses("get"))
+def last_of_trace(node: Node) -> Node | None:
+    """The last value that a loop carried needs no trace of those before it.
+
+    Ends, as a slice goes.
+    """
+    found = _last_row(node)
+    if found is None or found[1] >= 0:
+        return None
+    loop, place = found
+    k = place + loop.attrs["n_carry"]
+    traced = tuple(own and i != k for i, own in enumerate(loop.attrs["traced"]))
+    attrs = Attrs({**loop.attrs, "traced": traced})
+    short = make(loop.op, loop.inputs, attrs, loop.op.infer(loop.inputs, attrs), loop.where)
+    value = carry_of(short, k)
+    return dimshuffle(value, ("x", *range(value.type.ndim)))  # type: ignore[no-any-return]
+
+
+def _last_row(node: Node) -> tuple[Node, int] | None:
+    """Return the loop and the place of the out of which this is the last row.
+
+    Places of traces are counted from the first out backwards.
+    """
+    rows, *bounds = node.inputs
+    if rows.op is not OPS["get"] or node.attrs["axes"] != (0,):
+        return None
+    loop = rows.inputs[0]
+    if loop.op is not OPS["scan"] or loop.attrs["stops"] or number(bounds[1]) != 1:
+        return None
+    place = rows.attrs["index"] - 1 - loop.attrs["n_carry"]
+    return (loop, place) if _is_before(bounds[0], loop.inputs[0], int(place >= 0)) else None
+
+
+def _is_before(place: Node, count: Node, distance: int) -> bool:
+    """Tell whether a place is so many before a count."""
+    known, end = number(place), number(count)
+    if known is not None and end is not None:
+        return known == end - distance
+    if not distance:
+        return place is count
+    left, right = (*place.inputs, None, None)[:2]
+    away = {"add": -distance, "sub": distance}.get(place.op.name)
+    return left is count and right is not None and away is not None and number(right) == away
+
+
+# The gradient of a loop asks for traces besides last values, and one loop gives both: taken apart
+# once, before gradients are, they are merged and stay so.
+BEFORE_LOOPS = (last_of_trace,)
+RULES = tuple(one for one in table(globals()) if one not in BEFORE_LOOPS)
