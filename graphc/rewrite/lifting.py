@@ -19,8 +19,9 @@ from graphc.ir.op import Kind
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import Dim, add, as_dim, as_size_node, sizes, sub
 from graphc.ir.walk import demanded, toposort
-from graphc.ops.batch import RULES as BATCHED
-from graphc.ops.batch import repeated, vectorize
+from graphc.ops.batch import vectorize
+from graphc.ops.batch_rules import RULES as BATCHED
+from graphc.ops.batched import repeated
 from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
 from graphc.ops.elementwise import cast
 from graphc.ops.movement import dimshuffle, static
@@ -31,6 +32,10 @@ COSTLY = 10
 """The weight from which on an op is worth computing for all steps at once."""
 
 _CHEAP_CALLS = ("put", "join", "make_vector")
+_NOT_ALWAYS = (  # with a batched form for some inputs, or none for a loop without end
+    *("get", "pack", "searchsorted", "place", "flatnonzero"),
+    *("conv2d", "conv2d_inputs", "conv2d_weights"),
+)
 _SIZED = {"slice": 1, "expand": 1, "reshape": 1, "put": 2}  # inputs after these are sizes, places
 
 ELEMENT, CARRIED = 1, 2  # what a node depends on; 0 is what is the same in every step
@@ -101,12 +106,12 @@ class Opened:
 
     def can_batch(self, node: Node) -> bool:
         """Tell whether a node that varies has a form for all steps at once that is no dearer."""
-        if is_tuple(node) or node.op.lazy:
-            return False
         name, kind = node.op.name, node.op.kind
         flags = [self.varies(child) for child in node.inputs]
+        if is_tuple(node) or node.op.lazy or name in _NOT_ALWAYS:
+            return False
         if name == "dot":
-            return not all(flags) or node.type.ndim == 0
+            return not all(flags) or node.inputs[0].type.ndim == node.inputs[1].type.ndim
         if name in _SIZED and any(flags[_SIZED[name] :]):
             return False
         if kind in (Kind.ELEMENTWISE, Kind.REDUCE):

@@ -26,6 +26,7 @@ from graphc.ops.results import pack
 from graphc.rewrite.pattern import Application, Number, Variable, parts
 from graphc.rewrite.pipeline import PIPELINE
 from graphc.rewrite.rule import Rule
+from rewrite.loop_samples import LOOPS
 
 RULES = list(dict.fromkeys(rule for phase in PIPELINE for rule in phase.rules))
 TWO_SIDED = [rule for rule in RULES if rule.left is not None]
@@ -347,6 +348,7 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     ],
     "log_of_exps": [lambda: T.log(T.exp(x) + T.exp(y)), lambda: T.log(T.exp(m) + T.exp(s))],
     "log_sqr": [lambda: T.log(T.sqr(x))],
+    **LOOPS,
 }
 
 

@@ -265,7 +265,7 @@ def _factors(term: Node, own: Opened) -> list[Node] | None:
         return None
     if (scaled := _scaled(term, own)) is not None:
         return _factors(scaled[0], own)
-    if term.op is _DIMSHUFFLE:
+    if term.op in (_DIMSHUFFLE, _NEG):
         return _factors(term.inputs[0], own)
     if term.op is _SUM:
         return [term.inputs[0]]
@@ -337,6 +337,8 @@ class _Total:
             (scale,) = self.own.outside([scaled[1]])
             total = self.over_steps(scaled[0])
             return total * scale if term.op is _MUL else total / scale  # type: ignore[no-any-return]
+        if term.op is _NEG:
+            return -self.over_steps(term.inputs[0])
         if term.op is _DIMSHUFFLE:
             return dimshuffle(self.over_steps(term.inputs[0]), term.attrs["pattern"])  # type: ignore[no-any-return]
         if term.op is _SUM:
