@@ -87,10 +87,10 @@ class Opened:
     def _outer_size(self, node: Node) -> Dim:
         leaf, axis = node.inputs[0], node.attrs["axis"]
         if leaf in self.outer:
-            return sizes(self.outer[leaf])[axis + 1]
+            return sizes(self.outer[leaf])[axis + 1]  # type: ignore[no-any-return]
         if leaf in self.places:
-            return sizes(self.loop.carries[self.places[leaf]].initial)[axis]
-        return sizes(self.fixed[leaf])[axis]
+            return sizes(self.loop.carries[self.places[leaf]].initial)[axis]  # type: ignore[no-any-return]
+        return sizes(self.fixed[leaf])[axis]  # type: ignore[no-any-return]
 
     @property
     def count(self) -> Dim:
@@ -158,7 +158,7 @@ def fits(nodes: Iterable[Node], count: Dim) -> bool:
     for node in nodes:
         known = [count, *sizes(node)]
         if all(isinstance(size, int) for size in known):
-            total += math.prod(known) * np.dtype(node.type.dtype).itemsize  # type: ignore[arg-type]
+            total += math.prod(known) * np.dtype(node.type.dtype).itemsize
     return total <= config.loop_memory
 
 

@@ -158,7 +158,7 @@ def test_a_procedure_says_what_it_is() -> None:
 def test_the_table() -> None:
     names = [r.name for r in RULES]
     assert len(set(names)) == len(names)
-    assert [phase.name for phase in PIPELINE] == ["canonical", "stabilise", "specialise"]
+    assert [phase.name for phase in PIPELINE] == ["canonical", "stabilise", "loops", "specialise"]
     canonical = set(PIPELINE[0].rules)
     assert all(canonical <= set(phase.rules) for phase in PIPELINE)
 

@@ -338,7 +338,7 @@ class _Total:
             total = self.over_steps(scaled[0])
             return total * scale if term.op is _MUL else total / scale  # type: ignore[no-any-return]
         if term.op is _NEG:
-            return -self.over_steps(term.inputs[0])
+            return -self.over_steps(term.inputs[0])  # type: ignore[no-any-return]
         if term.op is _DIMSHUFFLE:
             return dimshuffle(self.over_steps(term.inputs[0]), term.attrs["pattern"])  # type: ignore[no-any-return]
         if term.op is _SUM:
