@@ -13,7 +13,6 @@ from graphc.ir.node import Node, const, number, rebuild
 from graphc.ir.shapes import as_size_node, product, sizes
 from graphc.ir.walk import toposort
 from graphc.ops.batch import Walk
-from graphc.ops.batched import repeated
 from graphc.ops.elementwise import cast, eq, where
 from graphc.ops.movement import dimshuffle, expand, reshape
 from graphc.ops.parts import iota
@@ -46,10 +45,7 @@ def derivatives(results: Sequence[Node], seed: Node, like: Node) -> list[Node]:
         walk.visit(node)
     for node in results:
         walk.settle(node)
-    return [
-        walk.done[node] if node in walk.batched else repeated(walk.done[node], walk.size)
-        for node in results
-    ]
+    return [walk.of(node) for node in results]
 
 
 class _DiagonalWalk(Walk):

@@ -18,10 +18,10 @@ from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, as_size_node, sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
-from graphc.ir.walk import toposort
+from graphc.ir.walk import depends_on, toposort
 from graphc.ops.batch_rules import rule_of
-from graphc.ops.batched import Batched, repeated, with_rank
-from graphc.ops.control import Loop, out_of
+from graphc.ops.batched import Batched, different_sizes, repeated, with_rank
+from graphc.ops.control import Loop, carry_of, out_of, scan_op, steps_of
 from graphc.ops.movement import dimshuffle, expand
 from graphc.ops.parts import join, slice_axes
 from graphc.ops.results import results
@@ -67,10 +67,7 @@ def vectorize(outputs: Sequence[Node], replace: Mapping[Node, Node]) -> list[Nod
     walk = Walk(replace, size)
     for node in toposort(outputs, stop=replace):
         walk.visit(node)
-    return [
-        walk.done[node] if node in walk.batched else repeated(walk.done[node], size)
-        for node in outputs
-    ]
+    return [walk.of(node) for node in outputs]
 
 
 def _check_batch(node: Node, batch: Node) -> None:
@@ -93,6 +90,11 @@ class Walk:
         self.done: dict[Node, Node] = dict(replace)
         self.parts: dict[Node, list[Node]] = {}  # of ops with several results, done one by one
         self.batched: set[Node] = set(replace)
+
+    def of(self, node: Node) -> Node:
+        """Return the batch of a node that is done, repeated if it is the same for all."""
+        found = self.done[node]
+        return found if node in self.batched else repeated(found, self.size)
 
     def visit(self, node: Node) -> None:
         """Find the batch of a node whose inputs are done."""
@@ -127,6 +129,10 @@ class Walk:
 
     def _push(self, one: Batched) -> None:
         node = one.node
+        if node.op is scan_op and (parts := _scan(one)):
+            self.parts[node] = parts
+            self.batched.add(node)
+            return
         rule = rule_of(node.op)
         if rule is None and node.op.expand is not None:
             self._expanded(one)
@@ -178,6 +184,83 @@ def _in_a_loop(one: Batched) -> list[Node]:
     loop.outs = results(one.again(inputs))
     node = loop.close()
     return [out_of(node, i) for i in range(len(loop.outs))]
+
+
+def _scan(one: Batched) -> list[Node]:
+    """Return the results of a loop whose body works on the whole batch; none if it cannot.
+
+    It cannot if elements of the batch may take different numbers of steps.
+    """
+    if one.flags[0]:
+        raise different_sizes(one)
+    loop = Loop.open(one.node)
+    changing = _changing(loop, one)
+    if loop.stop in depends_on(toposort(loop.results), changing):
+        return []
+    known = (one.size if isinstance(one.size, int) else None,)
+    leaves = {leaf: input_node(leaf.type.with_shape(known + leaf.type.shape)) for leaf in changing}
+    walk = Walk(leaves, sizes(next(iter(leaves.values())))[0])
+    for node in toposort(loop.results, stop=leaves):
+        walk.visit(node)
+    outs = [out in walk.batched for out in loop.outs]
+    _rewire(loop, one, leaves, walk)
+    carries = [carry.inside in leaves.values() for carry in loop.carries]
+    return _fronted(loop.close(), loop, carries, outs, one.size)
+
+
+def _rewire(loop: Loop, one: Batched, leaves: Mapping[Node, Node], walk: Walk) -> None:
+    """Put batches in the places of what a loop is made of."""
+    new = dict(zip(one.node.inputs, one.inputs, strict=True))
+    flags = dict(zip(one.node.inputs, one.flags, strict=True))
+    loop.count = new[loop.count]
+    loop.constants = [(leaves.get(leaf, leaf), new[given]) for leaf, given in loop.constants]
+    loop.sequences = [
+        (leaves.get(leaf, leaf), _swapped(new[given]) if leaf in leaves else new[given])
+        for leaf, given in loop.sequences
+    ]
+    for carry in loop.carries:
+        whole = carry.inside in leaves
+        first = new[carry.initial]
+        carry.initial = repeated(first, one.size) if whole and not flags[carry.initial] else first
+        carry.following = walk.of(carry.following) if whole else walk.done[carry.following]
+        carry.inside = leaves.get(carry.inside, carry.inside)
+    loop.outs = [walk.done[out] for out in loop.outs]
+    loop.stop = None if loop.stop is None else walk.done[loop.stop]
+
+
+def _changing(loop: Loop, one: Batched) -> set[Node]:
+    """Return the leaves of a loop's body that have a batch axis, carries that get one included."""
+    flags = dict(zip(one.node.inputs, one.flags, strict=True))
+    pairs = [*loop.sequences, *loop.constants, *((c.inside, c.initial) for c in loop.carries)]
+    found = {leaf for leaf, given in pairs if flags[given]}
+    order = toposort(loop.results)
+    while True:
+        reached = depends_on(order, found)
+        new = {c.inside for c in loop.carries if c.following in reached} - found
+        if not new:
+            return found
+        found |= new
+
+
+def _fronted(
+    node: Node, loop: Loop, carries: Sequence[bool], outs: Sequence[bool], size: Dim
+) -> list[Node]:
+    """Return the results of a loop over batches with the batch axis in front of all of them."""
+    found = [repeated(steps_of(node), size)]
+    for i, batched in enumerate(carries):
+        value = carry_of(node, i)
+        if batched and loop.carries[i].traced:
+            value = _swapped(value)
+        found.append(value if batched else repeated(value, size))
+    for i, batched in enumerate(outs):
+        value = out_of(node, i)
+        found.append(_swapped(value) if batched else repeated(value, size))
+    return found
+
+
+def _swapped(x: Node) -> Node:
+    """Return an array with its first two axes exchanged."""
+    return dimshuffle(x, (1, 0, *range(2, x.type.ndim)))  # type: ignore[no-any-return]
 
 
 def _element(batch: Node, i: int) -> Node:

@@ -76,6 +76,14 @@ def _flatnonzero(one: Batched) -> Node:
     raise different_sizes(one)
 
 
+# -- along an axis --------------------------------------------------------------------------------
+
+
+def _along_axis(one: Batched) -> Node:
+    inputs = [one.whole(i) for i in range(len(one.inputs))]
+    return one.again(inputs, axis=one.node.attrs["axis"] + 1)
+
+
 # -- windows --------------------------------------------------------------------------------------
 
 
@@ -149,6 +157,7 @@ ROUTINES: dict[str, Rule] = {
     "searchsorted": _searchsorted,
     "place": _place,
     "flatnonzero": _flatnonzero,
+    **dict.fromkeys(("sort", "argsort", "cumsum", "cumprod", "recurrence"), _along_axis),
     "conv2d": _conv2d,
     "conv2d_inputs": _conv2d_inputs,
     "conv2d_weights": _conv2d_weights,

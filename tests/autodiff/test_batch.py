@@ -11,11 +11,12 @@ import pytest
 import graphc
 import graphc.tensor as T
 from graphc.errors import GraphcTypeError, GraphcValueError, NotSupportedError
-from graphc.ir.node import Node, input_node
+from graphc.ir.node import Node, const, input_node
 from graphc.ir.op import OPS
 from graphc.ir.types import TensorType
 from graphc.ir.verify import verify
-from graphc.ops.control import ifelse
+from graphc.ir.walk import toposort
+from graphc.ops.control import Carry, Loop, carry_of, ifelse, steps_of
 from graphc.ops.results import get, pack, results
 from harness import evaluate
 from op_samples import Case, cases, rows
@@ -170,3 +171,72 @@ def test_bundles() -> None:
     found = graphc.vectorize(get(bundle, 0) + get(bundle, 1), {x: xs})
     (got,) = evaluate(found, {xs: np.zeros((2, 3)), y: np.arange(3.0)})
     np.testing.assert_allclose(got, [[1.0, 2.0, 3.0]] * 2)
+
+
+# -- loops ----------------------------------------------------------------------------------------
+
+h, w = T.dvector("h"), T.dmatrix("w")
+STEPS, WIDTH, BATCH = 4, 3, 2
+
+
+def network(**options: object) -> list[Node]:
+    """Return all states of a network, its last one, and a sum of each step's input."""
+
+    def step(row: Node, state: Node, weights: Node) -> tuple[Node, Node]:
+        new = T.tanh(T.dot(weights, state) + row)
+        return new, T.sum(row) * state.shape[0]
+
+    (states, sums), _ = graphc.scan(step, sequences=[m], outputs_info=[h, None], non_sequences=[w])
+    return [states, states[-1], sums]
+
+
+GIVEN = {
+    m: np.random.default_rng(0).normal(size=(BATCH, STEPS, WIDTH)),
+    h: np.random.default_rng(1).normal(size=(BATCH, WIDTH)),
+    w: np.random.default_rng(2).normal(size=(BATCH, WIDTH, WIDTH)),
+}
+
+
+@pytest.mark.parametrize("count", [BATCH, None], ids=["known", "unknown"])
+@pytest.mark.parametrize("chosen", [(m,), (h,), (w,), (m, h), (m, h, w)], ids=str)
+def test_loops(chosen: tuple[Node, ...], count: int | None) -> None:
+    wanted = network()
+    replace = {x: batch_of(x, count) for x in chosen}
+    found = graphc.vectorize(wanted, replace)
+    verify(found)
+    loops = [node for node in toposort(found) if node.op.name == "scan"]
+    assert len(loops) == 1, "the batch is inside of the loop, not around it"
+    batches = {replace[x]: GIVEN[x] for x in chosen}
+    values = evaluate(found, {**{x: GIVEN[x][0] for x in (m, h, w)}, **batches})
+    for i in range(BATCH):
+        one = {x: GIVEN[x][i if x in chosen else 0] for x in (m, h, w)}
+        for value, expected in zip(values, evaluate(wanted, one), strict=True):
+            np.testing.assert_allclose(value[i], expected, 1e-13, 1e-13)
+
+
+@pytest.mark.parametrize("method", ["reverse", "forward"])
+def test_jacobians_of_loops(method: str) -> None:
+    last = network()[1]
+    one = {x: GIVEN[x][0] for x in (m, h, w)}
+    for wrt in (h, m, w):
+        found = evaluate(T.jacobian(last, wrt, method=method), one)[0]
+        rows = [evaluate(T.grad(last[i], wrt), one)[0] for i in range(WIDTH)]
+        np.testing.assert_allclose(found, np.stack(rows), 1e-12, 1e-14)
+
+
+def test_loops_that_stop() -> None:
+    """One loop for each element of the batch, as each takes steps of its own."""
+    s, ss, state = T.dscalar("s"), T.dvector("ss"), T.dscalar("state")
+    loop = Loop(const(10), carries=[Carry(state, s, state * 2)], stop=state > 20)
+    node = loop.close()
+    found = graphc.vectorize([carry_of(node, 0), steps_of(node)], {s: ss})
+    value, steps = evaluate(found, {ss: np.array([1.0, 3.0, 30.0])})
+    np.testing.assert_array_equal(value, [64.0, 48.0, 60.0])
+    np.testing.assert_array_equal(steps, [6, 4, 1])
+
+
+def test_loops_of_different_lengths_are_no_batch() -> None:
+    n, ns = T.lscalar("n"), T.lvector("ns")
+    states, _ = graphc.scan(lambda state: state * 2, outputs_info=[T.constant(1.0)], n_steps=n)
+    with pytest.raises(NotSupportedError, match="would differ within the batch"):
+        graphc.vectorize(states, {n: ns})
