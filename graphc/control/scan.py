@@ -59,6 +59,7 @@ def scan(
         For each output None if it is not fed back, or its value before the first step. With taps
         such as ``[-3, -1]`` the function gets the values of three steps ago and of the last step,
         and the first axis of ``initial`` holds the values before the first step, the oldest first.
+        A Python number takes the dtype that the loop needs; to find it ``fn`` may be called again.
     non_sequences : array, number, or list of them
         Given to every step. What ``fn`` uses from outside need not be listed.
     n_steps : int or integer scalar, optional

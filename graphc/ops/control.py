@@ -190,9 +190,14 @@ def outside(node: Node, values: Sequence[Node]) -> list[Node]:
 
     Sizes of elements become sizes of sequences, sizes of carries those of their first values.
     """
-    sequences, inits, constants = _parts(node.inputs, node.attrs)
-    replace = (*map(first_row, sequences), *inits, *constants)
-    return substitute(values, dict(zip(node.attrs["body"].params, replace, strict=True)))
+    outer = node.inputs[1:]
+    used = set(toposort(values))
+    replace = {
+        parameter: first_row(outer[i]) if i < node.attrs["n_seq"] else outer[i]
+        for i, parameter in enumerate(node.attrs["body"].params)
+        if parameter in used
+    }
+    return substitute(values, replace)
 
 
 def varies(size: Dim, attrs: Attrs) -> bool:
