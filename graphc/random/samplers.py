@@ -1,24 +1,36 @@
 """Samples of several random numbers each: by inversion, or by a fixed number of tries.
 
+Counts are found by inversion: term by term for small means, in a table for known parameters.
+
 A sampler that rejects draws all of its tries at once, along a new first axis, and takes the first
-one that is accepted. So many tries are made that the chance of none is below 1e-9, less than a
+one that is accepted. So many tries are made that the chance of none is below 1e-7, less than a
 sample of any size shows; in that case the first try is taken as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf, lgamma
+from math import log as log_of
 from typing import Any
 
-from graphc.ir.node import Node, number
+import numpy as np
+
+from graphc.ir.node import Node, const, number
+from graphc.ir.shapes import sizes
 from graphc.ops.elementwise import and_, cast, invert, maximum, minimum, or_, where
 from graphc.ops.math import exp, floor, log, log1p, sqrt
+from graphc.ops.movement import dimshuffle, reshape
 from graphc.ops.special import gammaln
 from graphc.random.draw import Draw, Shape
+from graphc.tensor.extra_ops import searchsorted
+from graphc.tensor.shaping import flatten
 
-TRIES = {"normal": 8, "gamma": 8, "counts": 16}  # of which 95, 95 and 75 in 100 are accepted
+TRIES = {"normal": 7, "gamma": 6, "counts": 16}  # of which 95, 95 and 75 in 100 are accepted
 SMALL = 10.0
 """Mean up to which counts are found by inversion."""
+TABLE = 1e6
+"""Mean up to which the chances of counts are put into a table, where all parameters are numbers."""
 TERMS = 45
 """Counts that inversion looks at: a mean of 10 gives more with a chance of 1e-14."""
 
@@ -74,13 +86,39 @@ def _inverted(u: Node, first: Any, ratio: Callable[[int], Any], terms: int) -> A
     return count
 
 
+def below(bounds: Node, u: Any) -> Any:
+    """Return how many of a rising vector of bounds are not above u."""
+    found = searchsorted(bounds, flatten(u), side="right")
+    return reshape(found, list(sizes(u))) if u.type.ndim else dimshuffle(found[:1], ())
+
+
+def _from_table(draw: Draw, shape: Shape, first: int, log_chances: np.ndarray) -> Any:
+    """Return counts from ``first`` on, by looking up where their chances add up to a number."""
+    chances = np.exp(log_chances - log_chances.max())
+    total = np.cumsum(chances)
+    bounds = const(total[:-1] / total[-1], "float64")
+    return cast(below(bounds, draw.uniform(shape, "float64")), "float64") + float(first)
+
+
+def _around(mean: float, variance: float, last: float) -> np.ndarray:
+    """Return the counts that come with a chance above 1e-18 or so."""
+    reach = 9 * variance**0.5 + 40
+    return np.arange(max(0, int(mean - reach)), int(min(mean + reach, last)) + 1)
+
+
 def poisson(draw: Draw, shape: Shape, lam: Node) -> Any:
     """Return Poisson counts as float64: inversion for small means, else PTRS (Hoermann 1993)."""
     mean = number(lam)
     if mean is None:
         few = _small_poisson(draw, shape, minimum(lam, SMALL))
         return where(lam <= SMALL, few, _large_poisson(draw, shape, maximum(lam, SMALL)))
-    return (_small_poisson if mean <= SMALL else _large_poisson)(draw, shape, lam)
+    if mean <= SMALL:
+        return _small_poisson(draw, shape, lam)
+    if mean > TABLE:
+        return _large_poisson(draw, shape, lam)
+    k = _around(mean, mean, inf)
+    log_chances = k * log_of(mean) - np.array([lgamma(n + 1) for n in k])
+    return _from_table(draw, shape, int(k[0]), log_chances)
 
 
 def _small_poisson(draw: Draw, shape: Shape, lam: Any) -> Any:
@@ -134,15 +172,23 @@ def binomial(draw: Draw, shape: Shape, n: Node, p: Node) -> Any:
     if trials is not None and trials <= TERMS:
         found = _small_binomial(draw, shape, n, q, int(trials))
     elif trials is not None and chance is not None:
-        mean = trials * min(chance, 1 - chance)
-        many = _small_binomial if mean <= SMALL else _large_binomial
-        found = many(draw, shape, n, q)
+        found = _known_binomial(draw, shape, int(trials), min(chance, 1 - chance))
     else:
         few = n * q <= SMALL
         some = _small_binomial(draw, shape, n, where(few, q, SMALL / n))
         many_ = _large_binomial(draw, shape, where(few, 40.0, n), where(few, 0.5, q))
         found = where(few, some, many_)
     return where(flipped, n - found, found)
+
+
+def _known_binomial(draw: Draw, shape: Shape, n: int, p: float) -> Any:
+    if n * p <= SMALL:
+        return _small_binomial(draw, shape, float(n), p)
+    if n * p > TABLE:
+        return _large_binomial(draw, shape, const(float(n)), const(p))
+    k = _around(n * p, n * p * (1 - p), n)
+    ways = np.array([lgamma(i + 1) + lgamma(n - i + 1) for i in k])
+    return _from_table(draw, shape, int(k[0]), k * log_of(p / (1 - p)) - ways)
 
 
 def _small_binomial(draw: Draw, shape: Shape, n: Any, p: Any, terms: int = TERMS) -> Any:

@@ -7,20 +7,17 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import GraphcTypeError, GraphcValueError, message
-from graphc.ir import dtypes
 from graphc.ir.node import Node, as_node, const, operand
-from graphc.ir.shapes import Dim, as_size_node, sizes
+from graphc.ir.shapes import sizes
 from graphc.ir.source import here
 from graphc.ir.types import LANGUAGE
 from graphc.ops.custom import disconnected_grad
-from graphc.ops.elementwise import cast, eq, mod, where
+from graphc.ops.elementwise import cast, mod
 from graphc.ops.family import is_number
 from graphc.ops.math import log1p
-from graphc.ops.movement import dimshuffle
-from graphc.ops.parts import iota
-from graphc.random import samplers
+from graphc.random import choosing, samplers
 from graphc.random.draw import Draw, Shape, fitted, float_dtype
-from graphc.tensor.reductions import sum as sum_over
+from graphc.tensor.indexing import take_along_axis
 from graphc.tensor.sizes import size_list
 
 WORD = "uint64"
@@ -369,14 +366,82 @@ class RandomStreams:
         """
         if not isinstance(n, int) or n < 0:
             raise GraphcValueError(message(f"multinomial: n={n!r} is not a count", (), here()))
-        chances = _chances(pvals, "multinomial")
-        shape, outcomes = _outcomes(size, ndim, chances, "multinomial")
+        chances = choosing.as_chances(pvals, "multinomial")
         draw = self._start()
-        sized: Shape = (n, *shape) if n != 1 else shape
-        places = dimshuffle(_place(draw, sized, chances), (*range(len(sized)), "x"))
-        hit = eq(places, iota(as_size_node(outcomes)))
-        found = hit if n == 1 else sum_over(cast(hit, "int64"), axis=0)
-        return self._finish(draw, cast(found, dtype))
+        return self._finish(draw, cast(choosing.counts(draw, size, ndim, n, chances), dtype))
+
+    # -- choices --
+
+    def choice(
+        self,
+        size: Any = 1,
+        a: Any = 2,
+        replace: bool = True,
+        p: Any = None,
+        ndim: int | None = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+    ) -> Any:
+        """Draw elements of a vector, or integers from 0 up to a number.
+
+        Parameters
+        ----------
+        size, ndim, nstreams
+            As for `uniform`.
+        a : int or vector
+        replace : bool
+            False takes each element once at most.
+        p : vector, optional
+            The chance of each.
+        dtype : dtype-like, optional
+            By default that of ``a``, int64 for an integer.
+
+        Examples
+        --------
+        >>> import graphc.tensor as T
+        >>> RandomStreams(1).choice((4,), a=T.dvector("v"), replace=False).type
+        float64[4]
+        """
+        shape = tuple(size_list(size, "choice", ndim))
+        draw = self._start()
+        found = choosing.choice(draw, shape, a, replace, p)
+        return self._finish(draw, found if dtype is None else cast(found, dtype))
+
+    def permutation(
+        self, size: Any = None, n: Any = 1, ndim: int | None = None, dtype: Any = "int64"
+    ) -> Any:
+        """Draw permutations of the integers from 0 up to n, along a last axis of length n.
+
+        Examples
+        --------
+        >>> RandomStreams(1).permutation(n=5).type, RandomStreams(1).permutation((2,), 5).type
+        (int64[5], int64[2, 5])
+        """
+        shape = () if size is None else tuple(size_list(size, "permutation", ndim))
+        (count,) = size_list(n, "permutation")
+        draw = self._start()
+        return self._finish(draw, cast(choosing.permutation(draw, shape, count), dtype))
+
+    def shuffle_row_elements(self, input: Any) -> Any:
+        """Return an array with each line along its last axis in an order of its own.
+
+        The orders are the attribute ``permutation`` of the result.
+
+        Examples
+        --------
+        >>> import graphc.tensor as T
+        >>> RandomStreams(1).shuffle_row_elements(T.dmatrix("m")).type
+        float64[?, ?]
+        """
+        x = as_node(input)
+        if not x.type.ndim:
+            raise GraphcTypeError(message("a scalar has no rows", [operand(x)], here()))
+        *lead, count = sizes(x)
+        draw = self._start()
+        order = choosing.permutation(draw, tuple(lead), count)
+        found = self._finish(draw, take_along_axis(x, order, axis=-1))
+        found.permutation = order
+        return found
 
 
 class MRG_RandomStreams(RandomStreams):
@@ -425,43 +490,6 @@ def _integers(draw: Draw, shape: Shape, low: Any, high: Any) -> Any:
     if span is not None:
         words = mod(words, const(span, WORD) if is_number(span) else cast(span, WORD))
     return _moved(cast(words, "int64"), low)
-
-
-def _chances(pvals: Any, what: str) -> Node:
-    node = as_node(pvals)
-    if not node.type.ndim:
-        raise GraphcTypeError(message(f"{what}: chances are an array", [operand(node)], here()))
-    return cast(node, float_dtype(None, node))  # type: ignore[no-any-return]
-
-
-def _outcomes(size: Any, ndim: int | None, chances: Node, what: str) -> tuple[Shape, Dim]:
-    """Return the shape of what is drawn, and how many outcomes there are."""
-    *lead, outcomes = sizes(chances)
-    shape = tuple(lead) if size is None else tuple(size_list(size, what, ndim))
-    return shape, outcomes
-
-
-def _place(draw: Draw, shape: Shape, chances: Node) -> Any:
-    """Return the places of outcomes that come with some chances, which lie along the last axis."""
-    u = draw.uniform(shape, chances.type.dtype)
-    return _inverse(u, _cumulative(chances))
-
-
-def _inverse(u: Any, bounds: Node) -> Any:
-    """Return how many of the bounds but the last are not above u."""
-    last = bounds.type.ndim - 1
-    inner = bounds[(slice(None),) * last + (slice(None, -1),)]
-    below = dimshuffle(u, (*range(u.type.ndim), "x")) >= inner
-    return sum_over(cast(below, dtypes.INDEX), axis=below.type.ndim - 1)
-
-
-def _cumulative(chances: Node) -> Node:
-    """Return sums along the last axis, up to each element."""
-    rank = chances.type.ndim
-    count = iota(as_size_node(sizes(chances)[-1]))
-    upper = dimshuffle(count, ("x", 0)) <= dimshuffle(count, (0, "x"))
-    rows = dimshuffle(chances, (*range(rank - 1), "x", rank - 1))
-    return sum_over(where(upper, rows, 0), axis=rank)  # type: ignore[no-any-return]
 
 
 LANGUAGE["RandomStreams"] = RandomStreams

@@ -54,6 +54,20 @@ DISCRETE: dict[str, tuple[Make, Any]] = {
     "poisson, large": (lambda s: s.poisson(N, lam=300), stats.poisson(300)),
     "poisson, symbolic": (lambda s: s.poisson(N, lam=a * 6), stats.poisson(12)),
     "poisson, symbolic and small": (lambda s: s.poisson(N, lam=a), stats.poisson(2)),
+    "poisson, symbolic and large": (lambda s: s.poisson(N, lam=a * 200), stats.poisson(400)),
+    "binomial, likely": (lambda s: s.binomial(N, n=200, p=0.9), stats.binom(200, 0.9)),
+    "choice": (lambda s: s.choice(N, a=5), stats.randint(0, 5)),
+    "choice of values": (lambda s: s.choice(N, a=[3, 1, 2]), stats.randint(1, 4)),
+    "choice by chances": (
+        lambda s: s.choice(N, a=3, p=[0.25, 0.5, 0.25]),
+        stats.binom(2, 0.5),
+    ),
+    "choice symbolic": (lambda s: s.choice(N, a=k - 90), stats.randint(0, 10)),
+    "permutation": (lambda s: s.permutation((COUNT // 4,), n=4).flatten(), stats.randint(0, 4)),
+    "first of a permutation": (
+        lambda s: s.permutation(N, n=6)[:, 0],
+        stats.randint(0, 6),
+    ),
     "integers": (lambda s: s.random_integers(N, -3, 6), stats.randint(-3, 7)),
     "integers symbolic": (lambda s: s.random_integers(N, k - 100, k - 95), stats.randint(0, 6)),
     "multinomial": (
@@ -147,3 +161,42 @@ def test_half_precision() -> None:
     assert found.min() == 0 and 0.999 < found.max() < 1
     assert stats.kstest(found.astype(float) + 2.0**-12, "uniform").pvalue > LEAST
     assert stats.kstest(normal.astype(float), "norm").pvalue > LEAST
+
+
+@pytest.mark.parametrize("chances", [None, [0.1, 0.2, 0.3, 0.4]])
+def test_choices_without_replacement(chances: list[float] | None, backend: str) -> None:
+    """Pairs come with the chances of drawing one after the other."""
+    f = graphc.function(
+        [], RandomStreams(5).choice((2,), a=4, replace=False, p=chances), backend=backend
+    )
+    found = np.array([f() for _ in range(3000)])
+    p = np.array(chances or [0.25] * 4)
+    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+    observed = [np.sum((found == pair).all(axis=1)) for pair in pairs]
+    expected = [3000 * p[i] * p[j] / (1 - p[i]) for i, j in pairs]
+    assert stats.chisquare(observed, expected).pvalue > LEAST
+
+
+def test_permutations_hold_each_number_once(backend: str) -> None:
+    n = T.lscalar("n")
+    stream = RandomStreams(5)
+    one, several = stream.permutation(n=n), stream.permutation((3, 2), n=7, dtype="int32")
+    f = graphc.function([n], [one, several], backend=backend)
+    short, long = f(1000)
+    np.testing.assert_array_equal(np.sort(short), np.arange(1000))
+    assert (short != np.arange(1000)).any()
+    assert long.shape == (3, 2, 7) and long.dtype == "int32"
+    np.testing.assert_array_equal(np.sort(long), np.broadcast_to(np.arange(7), (3, 2, 7)))
+
+
+def test_rows_are_shuffled_each_in_its_own_way(backend: str) -> None:
+    x = T.dmatrix("x")
+    drawn = RandomStreams(5).shuffle_row_elements(x)
+    f = graphc.function([x], [drawn, drawn.permutation], backend=backend)
+    rows = np.arange(200.0).reshape(4, 50)
+    found, order = f(rows)
+    np.testing.assert_array_equal(np.sort(found), rows)
+    np.testing.assert_array_equal(np.take_along_axis(rows, order, 1), found)
+    assert np.unique(order, axis=0).shape == (4, 50)
+    slope = graphc.function([x], T.grad(T.sum(drawn[:, 0]), x), backend=backend)
+    np.testing.assert_array_equal(slope(rows).sum(axis=1), np.ones(4))

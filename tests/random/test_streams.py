@@ -266,6 +266,7 @@ def test_dtypes() -> None:
         (lambda s: s.random_integers((2,), 3, 1), "3 > 1"),
         (lambda s: s.multinomial((2,), n=1.5), "not a count"),
         (lambda s: s.uniform((2, 3), ndim=1), "2 sizes but ndim=1"),
+        (lambda s: s.choice((2,), 3, p=[[0.5, 0.5]]), "p is a vector"),
     ],
 )
 def test_what_cannot_be_drawn(draw: object, text: str) -> None:
