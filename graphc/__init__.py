@@ -24,7 +24,7 @@ from graphc.compile.storage import load, save
 from graphc.config import config
 from graphc.control import OrderedUpdates, foldl, foldr, loop, map, reduce, scan, until
 from graphc.errors import GraphcError, GraphcWarning
-from graphc.gradient import OpFromGraph, custom_grad, grad, vectorize
+from graphc.gradient import Lop, OpFromGraph, Rop, custom_grad, grad, subgraph_grad, vectorize
 from graphc.ifelse import ifelse
 from graphc.ir.node import Node as Variable
 from graphc.viz.show import debugprint, dot_source, draw, pp
@@ -36,10 +36,12 @@ __all__ = [
     "GraphcError",
     "GraphcWarning",
     "In",
+    "Lop",
     "Mode",
     "OpFromGraph",
     "OrderedUpdates",
     "Out",
+    "Rop",
     "SharedVariable",
     "Variable",
     "as_op",
@@ -69,6 +71,7 @@ __all__ = [
     "scan",
     "scan_module",
     "shared",
+    "subgraph_grad",
     "tensor",
     "until",
     "vectorize",

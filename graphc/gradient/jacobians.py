@@ -16,12 +16,16 @@ from graphc.gradient.arguments import as_given, checked_cost, listed, matched, s
 from graphc.gradient.derivatives import Rop, grad
 from graphc.gradient.simplified import defined, simplified_gradients, simplified_products
 from graphc.ir import dtypes
-from graphc.ir.node import Node, as_node, const, operand
-from graphc.ir.shapes import Dim, sizes
+from graphc.ir.node import Node, as_node, const, input_node, operand
+from graphc.ir.replace import substitute
+from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.source import here
-from graphc.ir.types import LANGUAGE
+from graphc.ir.types import LANGUAGE, TensorType
 from graphc.ops.batch import vectorize as vectorize_nodes
+from graphc.ops.control import Loop, out_of
+from graphc.ops.elementwise import cast, eq
 from graphc.ops.movement import dimshuffle, expand, reshape
+from graphc.ops.parts import iota
 
 
 def jacobian(
@@ -41,9 +45,10 @@ def jacobian(
         Of any shape.
     consider_constant, disconnected_inputs
         As for `grad`.
-    method : {'reverse', 'forward'}
+    method : {'reverse', 'forward', 'scan'}
         Whether to go back from each element of the expression, or forward from each element of
-        ``wrt``. Forward is faster where ``wrt`` is much smaller than the expression.
+        ``wrt``. Forward is faster where ``wrt`` is much smaller than the expression. ``'scan'``
+        goes back from one element after the other, in a loop: slower, with the memory of one row.
 
     Returns
     -------
@@ -54,10 +59,6 @@ def jacobian(
     ------
     DisconnectedInputError
         If the expression does not depend on a ``wrt``.
-    NotSupportedError
-        If an op on the way has no form for a whole batch, and the number of seeds is not known
-        before the call.
-
     Examples
     --------
     >>> import graphc, graphc.tensor as T
@@ -66,14 +67,14 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    check_choice("method", method, ("reverse", "forward"))
+    check_choice("method", method, ("reverse", "forward", "scan"))
     output = _float(expression)
     wanted = [variable(x) for x in listed(wrt)]
     constant = [as_node(x) for x in listed(consider_constant)]
     if method == "forward":
         found = [_forward(output, x, constant, disconnected_inputs) for x in wanted]
     else:
-        found = _reverse(output, wanted, constant, disconnected_inputs)
+        found = _reverse(output, wanted, constant, disconnected_inputs, method == "scan")
     return as_given(wrt, found)
 
 
@@ -181,14 +182,18 @@ def vectorize(outputs: Any, replace: Mapping[Any, Any]) -> Any:
 
 
 def _reverse(
-    output: Node, wanted: Sequence[Node], constant: Sequence[Node], disconnected_inputs: str
+    output: Node,
+    wanted: Sequence[Node],
+    constant: Sequence[Node],
+    disconnected_inputs: str,
+    one_by_one: bool,
 ) -> list[Any]:
     options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
     seed = stand_in(output)
     found = simplified_gradients([output], [seed], wanted, constant)
     pairs = enumerate(zip(found, wanted, strict=True))
     slopes = {i: defined(g, x, "raise") for i, (g, x) in pairs if g is not None}
-    rows = derivatives(list(slopes.values()), seed, output)
+    rows = (_loop if one_by_one else derivatives)(list(slopes.values()), seed, output)
     batches = dict(zip(slopes, rows, strict=True))
     results = []
     for i, x in enumerate(wanted):
@@ -197,6 +202,18 @@ def _reverse(
         else:
             results.append(_none(options.gradient([output], x, constant), output, x))
     return results
+
+
+def _loop(results: list[Node], seed: Node, like: Node) -> list[Node]:
+    """Return what `derivatives` returns, one seed after the other."""
+    if not results:
+        return []
+    places = iota(as_size_node(product(sizes(like))))
+    place = input_node(TensorType(places.type.dtype, ()))
+    unit = reshape(cast(eq(places, place), seed.type.dtype), sizes(like))
+    rows = substitute(results, {seed: unit})
+    node = Loop(as_size_node(sizes(places)[0]), [(place, places)], outs=rows).close()
+    return [out_of(node, i) for i in range(len(rows))]
 
 
 def _forward(output: Node, x: Node, constant: Sequence[Node], disconnected_inputs: str) -> Any:
