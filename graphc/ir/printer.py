@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
+from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node, number
 from graphc.ir.notation import called, shuffle_text, slice_text
 from graphc.ir.op import Kind
 from graphc.ir.types import LANGUAGE
@@ -59,12 +59,19 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
             # a - (b - c) and (a ** b) ** c keep their brackets, (a - b) - c needs none
             tight = precedence < own or (precedence == own and position != loose and own < 100)
             texts.append(f"({text})" if tight and own < 100 else text)
+        if op.name == "add" and texts[1].startswith("-") and _is_negative(node.inputs[1]):
+            return f"{texts[0]} - {texts[1].removeprefix('-')}"  # rules write x - 1 as x + -1
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]
     if op.kind is Kind.REGION or "called" in node.attrs:  # a body does not fit into a line
         return f"{called(node)}({', '.join(inside)})"
     inside += _axes(node) or [f"{name}={_attr(value)}" for name, value in node.attrs.items()]
     return f"{op.name}({', '.join(filter(None, inside))})"
+
+
+def _is_negative(node: Node) -> bool:
+    value = number(node)
+    return value is not None and literal(np.asarray(value)).startswith("-")
 
 
 def _behind(node: Node) -> str | None:

@@ -82,7 +82,7 @@ class Labels:
         if not depth or found.op.kind is not Kind.ELEMENTWISE:
             return own_name(found) or MISSING, ATOM
         parts = [self._size(child, depth - 1) for child in found.inputs]
-        return _formula(found, parts), found.op.precedence
+        return apply_formula(found, parts), found.op.precedence
 
     # -- operands --
 
@@ -159,7 +159,7 @@ class Labels:
                 texts = [text if tight == ATOM else f"({text})" for text, tight in parts]
             return NOTATION[node.op.name](node, texts, self), ATOM
         if node.op.formula:
-            return _formula(node, parts), node.op.precedence
+            return apply_formula(node, parts), node.op.precedence
         return f"{called(node).rstrip('_')}({', '.join([*texts, *_keywords(node)])})", ATOM
 
     def call(self, node: Node, names: Mapping[Node, str]) -> str:
@@ -171,7 +171,7 @@ class Labels:
 
     def _operator(self, node: Node, parts: list[tuple[str, int]]) -> str:
         if any(text != MISSING for text, _ in parts) or node.op.name == "sqr":
-            return _formula(node, parts)
+            return apply_formula(node, parts)
         if len(parts) == 1:
             return _word(node)
         return symbol(node)
@@ -242,12 +242,6 @@ def symbol(node: Node, word: bool = False) -> str:
 
 def _typed(dtype: str, shape: Sequence[int]) -> str:
     return repr(TensorType(dtype, tuple(shape)))
-
-
-def _formula(node: Node, parts: list[tuple[str, int]]) -> str:
-    if node.op.name == "add" and parts[1][0].startswith("-") and parts[1][1] == ATOM:
-        return f"{parts[0][0]} - {parts[1][0][1:]}"  # x + -1 is how rules write x - 1
-    return apply_formula(node, parts)
 
 
 def _precedence(node: Node) -> int:

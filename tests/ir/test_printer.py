@@ -145,3 +145,13 @@ def test_messages_are_laid_out_in_columns() -> None:
         "  first remedy",
         "  second remedy",
     ]
+
+
+def test_a_negative_number_is_taken_off() -> None:
+    x, y = T.dscalars("x y")
+    assert pp(x + -1) == "x - 1"
+    assert pp(-1 + x) == "-1 + x"
+    assert pp(y + (x + -0.5)) == "y + (x - 0.5)"
+    assert pp((x + -2) * y) == "(x - 2) * y"
+    assert pp(x + -y) == "x + -y"
+    assert pp(T.exp(x) + -float("inf")) == "exp(x) - inf"
