@@ -27,6 +27,8 @@ from graphc.errors import GraphcError, GraphcWarning
 from graphc.gradient import Lop, OpFromGraph, Rop, custom_grad, grad, subgraph_grad, vectorize
 from graphc.ifelse import ifelse
 from graphc.ir.node import Node as Variable
+from graphc.tensor import unsupported
+from graphc.viz.dtypes import explain_dtype
 from graphc.viz.show import debugprint, dot_source, draw, pp
 
 __version__ = "0.1.0"
@@ -55,6 +57,7 @@ __all__ = [
     "draw",
     "errors",
     "evaluate",
+    "explain_dtype",
     "foldl",
     "foldr",
     "function",
@@ -79,9 +82,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Find what needs SymPy, which is loaded when it is asked for."""
+    """Find what needs SymPy, which is loaded when it is asked for; say what does not exist."""
     if name in ("from_sympy", "latex", "to_sympy"):
         from graphc.interop import sympy
 
         return getattr(sympy, name)
+    if name == "sparse":
+        raise errors.UnknownNameError(unsupported.sparse_message())
     raise AttributeError(f"graphc has no {name!r}")

@@ -57,6 +57,10 @@ class NotSupportedError(GraphcError, NotImplementedError):
     """Something that graphc, or one backend of it, does not do."""
 
 
+class UnknownNameError(NotSupportedError, AttributeError):
+    """A name of Theano's for something that graphc does not do, such as complex numbers."""
+
+
 class DeviceError(GraphcError, RuntimeError):
     """No device, or a device that cannot do what was asked."""
 

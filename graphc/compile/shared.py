@@ -275,6 +275,8 @@ def shared(
             message("the value of a shared variable is an array, not an expression", (), here())
         )
     array = np.asarray(value)
+    if array.dtype == object and hasattr(value, "toarray"):
+        dtypes.refuse_object(value)
     if array.dtype == object:
         raise GraphcTypeError(
             message(f"{type(value).__name__} is not an array or a number", (), here())

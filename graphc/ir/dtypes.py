@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from graphc.config import config
-from graphc.errors import DTypeError, NotSupportedError, message
+from graphc.errors import DTypeError, GraphcTypeError, NotSupportedError, message
 from graphc.ir.source import here
 
 BOOL = "bool"
@@ -63,6 +63,23 @@ def canonical(dtype: Any) -> str:
         kind = "complex numbers are" if name.startswith("complex") else f"dtype {name} is"
         raise NotSupportedError(message(f"{kind} not supported", (), here(), _KNOWN))
     return name
+
+
+def refuse_object(value: Any) -> NoReturn:
+    """Raise the error for what NumPy makes an array of objects of.
+
+    Raises
+    ------
+    NotSupportedError
+        If it is a sparse matrix.
+    GraphcTypeError
+        For everything else.
+    """
+    if hasattr(value, "toarray"):  # a sparse matrix of SciPy's, which need not be loaded
+        what, hint = "sparse matrices are not supported", "use dense arrays: matrix.toarray()"
+        raise NotSupportedError(message(what, (), here(), hint))
+    what = f"cannot make a constant of {type(value).__name__}: {value!r}"
+    raise GraphcTypeError(message(what, (), here()))
 
 
 def kind(dtype: str) -> Kind:

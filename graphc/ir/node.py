@@ -543,9 +543,7 @@ def _const_of_array(value: Any, dtype: str | None) -> Node:
             message(f"cannot make an array of this: {error}", (), here())
         ) from None
     if array.dtype == object:
-        raise GraphcTypeError(
-            message(f"cannot make a constant of {type(value).__name__}: {value!r}", (), here())
-        )
+        dtypes.refuse_object(value)
     dtypes.canonical(array.dtype)
     if dtype is None and array.dtype.kind == "f" and not hasattr(value, "dtype"):
         dtype = config.floatX  # a list of Python floats

@@ -8,6 +8,7 @@ as ``T.grad``, is looked up when it is asked for.
 
 from typing import Any
 
+from graphc.errors import UnknownNameError
 from graphc.ir.types import LANGUAGE, TensorType
 from graphc.tensor import (
     creation,
@@ -28,6 +29,7 @@ from graphc.tensor import (
     sizes,
     sorting,
     subscripts,
+    unsupported,
     variables,
 )
 from graphc.tensor.creation import *
@@ -52,6 +54,8 @@ _LATER = ("Lop", "Rop", "grad", "hessian", "jacobian", "verify_grad")
 def __getattr__(name: str) -> Any:
     if name in _LATER and name in LANGUAGE:
         return LANGUAGE[name]
+    if unsupported.is_complex(name):
+        raise UnknownNameError(unsupported.complex_message(name))
     raise AttributeError(f"graphc.tensor has no {name!r}")
 
 

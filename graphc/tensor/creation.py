@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.config import config
 from graphc.errors import GraphcTypeError, GraphcValueError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, as_node, const, number, operand
@@ -166,6 +167,8 @@ def _is_const(node: Node) -> bool:
 
 def _counting_dtype(given: tuple[Any, ...]) -> str:
     strong = [as_node(one).type.dtype for one in given if not is_number(one)]
+    if not strong:  # numbers alone: weak among themselves, too
+        return config.floatX if any(isinstance(one, float) for one in given) else dtypes.INDEX
     found = [
         dtypes.result_with_number(one, strong) if is_number(one) else as_node(one).type.dtype
         for one in given
