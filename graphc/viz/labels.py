@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
+from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node, is_tuple
 from graphc.ir.notation import called
 from graphc.ir.op import Kind
 from graphc.ir.printer import apply_formula, leaf
@@ -215,7 +215,9 @@ def is_size(node: Node, depth: int = 8) -> bool:
     """Tell whether a scalar is made of sizes and constants only."""
     if node.op is DIM:
         return True
-    if node.type.ndim or not node.inputs or node.op.kind is not Kind.ELEMENTWISE or not depth:
+    if is_tuple(node) or node.type.ndim or not node.inputs or not depth:
+        return False
+    if node.op.kind is not Kind.ELEMENTWISE:
         return False
     return any(child.op is not CONST for child in node.inputs) and all(
         child.op is CONST or is_size(child, depth - 1) for child in node.inputs
