@@ -52,6 +52,8 @@ def reduce(
     go_backwards: bool = False,
     mode: Any = None,
     name: str | None = None,
+    *,
+    checkpoint_every: int | None = None,
 ) -> tuple[Any, OrderedUpdates]:
     """Apply a function to each element of sequences and what came before, and return the last.
 
@@ -69,7 +71,7 @@ def reduce(
     count = count_of(None, [element.rows for element in elements])
     constants = constants_of(non_sequences)
     body = body_of(fn, elements, states_of(outputs_info), constants)
-    ran, updates = run_body(body, elements, count, name, record=())
+    ran, updates = run_body(body, elements, count, name, chunk=checkpoint_every, record=())
     carried, outs = iter(ran.last), iter(ran.outs)
     found: list[Any] = []
     for state in body.states:
@@ -89,6 +91,8 @@ def foldl(
     non_sequences: Any = None,
     mode: Any = None,
     name: str | None = None,
+    *,
+    checkpoint_every: int | None = None,
 ) -> tuple[Any, OrderedUpdates]:
     """Do as `reduce`, from the first element on.
 
@@ -100,7 +104,8 @@ def foldl(
     >>> graphc.function([x], value)([1.0, 2.0, 3.0])  # doctest: +SKIP
     array(123.)
     """
-    return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name)
+    options: dict[str, Any] = {"mode": mode, "name": name, "checkpoint_every": checkpoint_every}
+    return reduce(fn, sequences, outputs_info, non_sequences, False, **options)
 
 
 def foldr(
@@ -110,6 +115,8 @@ def foldr(
     non_sequences: Any = None,
     mode: Any = None,
     name: str | None = None,
+    *,
+    checkpoint_every: int | None = None,
 ) -> tuple[Any, OrderedUpdates]:
     """Do as `reduce`, from the last element on.
 
@@ -121,4 +128,5 @@ def foldr(
     >>> graphc.function([x], value)([1.0, 2.0, 3.0])  # doctest: +SKIP
     array(321.)
     """
-    return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
+    options: dict[str, Any] = {"mode": mode, "name": name, "checkpoint_every": checkpoint_every}
+    return reduce(fn, sequences, outputs_info, non_sequences, True, **options)

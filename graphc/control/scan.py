@@ -76,6 +76,8 @@ def scan(
         For messages and pictures.
     checkpoint_every : int, optional
         The gradient keeps the states of every so many steps only, and computes those between again.
+        Outputs have all their rows nevertheless: where only the last one is wanted, `reduce` and
+        `loop` need less memory.
     mode, profile, allow_gc
         Accepted for Theano's sake.
 

@@ -12,6 +12,7 @@ import graphc.tensor as T
 from graphc.gradient import grad_clip
 from graphc.ir.walk import toposort
 from graphc.ops.custom import inlined
+from graphc.rewrite.pipeline import simplify
 from harness import evaluate, numeric_gradients
 
 xs, h0, w = T.dvector("xs"), T.dscalar("h0"), T.dscalar("w")
@@ -79,6 +80,8 @@ def test_with_checkpoints(every: int) -> None:
     check(final**2 + T.sin(ys).sum())
     out, _ = graphc.scan(rnn, xs, h0, checkpoint_every=every)
     check((out**2).sum())
+    last, _ = graphc.foldr(rnn, xs, h0, checkpoint_every=every)
+    check(last**2)
 
 
 def test_truncated_gradients_stop() -> None:
@@ -129,3 +132,28 @@ def test_gradients_that_users_choose_inside_of_a_loop() -> None:
     bodies = [n.attrs["body"].results for n in toposort([inside]) if n.op.name == "scan"]
     assert bodies and not any(n.op.name == "grad_clip" for one in bodies for n in toposort(one))
     np.testing.assert_allclose(*(evaluate([out, inside], VALUES)))
+
+
+def rows_kept(results: list[Any]) -> int:
+    """Return how many rows the loops of a program keep at most, in a loop and the one around it."""
+
+    def rows(nodes: Any) -> int:
+        own = [0]
+        for node in nodes:
+            if node.op.name == "scan":
+                kinds = [k for k in node.type.items if k.ndim > 1]
+                inner = rows(toposort(node.attrs["body"].results))
+                own.append(max([inner, *(int(np.prod(k.shape[:-1])) for k in kinds if k.shape[0])]))
+        return max(own)
+
+    return rows(toposort(results))
+
+
+def test_checkpoints_keep_the_square_root_of_states() -> None:
+    start = T.tensor("float64", (50,), "start")
+    for every, most in ((None, 901), (30, 31)):
+        final, _ = graphc.loop(
+            lambda h: (T.tanh(h * w), None), start, n_steps=900, checkpoint_every=every
+        )
+        gradient = T.grad(final.sum(), start)
+        assert rows_kept([gradient]) == rows_kept(simplify([gradient])) == most
