@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import graphc
 import graphc.tensor as T
 from graphc.errors import (
     DTypeError,
@@ -20,6 +21,7 @@ from graphc.errors import (
 from graphc.ir.node import Node
 from graphc.ir.shapes import Sizes, sizes
 from graphc.ir.verify import verify
+from graphc.ir.walk import toposort
 from harness import evaluate, evaluate_sizes
 
 BOUND = st.none() | st.integers(-7, 7)
@@ -239,3 +241,142 @@ def test_the_whole_of_an_array_can_be_replaced() -> None:
     np.testing.assert_array_equal(
         evaluate(T.set_subtensor(x[:], 2), {x: value})[0], np.full(3, 2.0)
     )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_narrow_indices_reach_wide_arrays(dtype: str, backend: str) -> None:
+    """Places are counted in int64, however narrow an index is."""
+    x, i, j = T.dtensor3("x"), T.vector("i", dtype=dtype), T.vector("j", dtype=dtype)
+    value = np.arange(100.0 * 90 * 3).reshape(100, 90, 3)
+    rows, columns = np.array([99, 0, 50], dtype), np.array([89, 1, 89], dtype)
+    part = x[i, j]
+    made = [
+        part,
+        T.inc_subtensor(part, 1.0),
+        T.set_subtensor(x[i], 0.0),
+        T.inc_subtensor(x[i], 2.0),
+    ]
+    f = graphc.function([x, i, j], made, backend=backend)
+    expected = [value[rows, columns], value.copy(), value.copy(), value.copy()]
+    expected[1][rows, columns] += 1
+    expected[2][rows] = 0
+    expected[3][rows] += 2
+    for found, wanted in zip(f(value, rows, columns), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("place", [[0, 5], [-4, 0], [1, 2, 7]])
+def test_an_index_array_out_of_range(place: list[int], backend: str) -> None:
+    """Indices from the host, and indices that the call computes."""
+    x, i = T.dmatrix("x"), T.lvector("i")
+    bad = next(one for one in place if not -3 <= one < 3)
+    for index, numbers in ((i, place), (i - 1, [one + 1 for one in place])):
+        for made in (x[index], T.set_subtensor(x[index], 0.0), T.inc_subtensor(x[index], 1.0)):
+            f = graphc.function([x, i], made, backend=backend)
+            with pytest.raises(GraphcIndexError) as caught:
+                f(np.zeros((3, 2)), numbers)
+            text = str(caught.value)
+            assert f"index {bad} is out of range for an axis of size 3" in text
+            assert "test_indexing.py" in text
+            assert isinstance(caught.value, IndexError)
+
+
+def test_a_failed_index_changes_nothing(backend: str) -> None:
+    w = graphc.shared(np.zeros(3))
+    i = T.lvector("i")
+    f = graphc.function(
+        [i], T.sum(w), updates=[(w, T.inc_subtensor(w[i + 0 * i], 1.0))], backend=backend
+    )
+    f([0, 0, 2])
+    with pytest.raises(GraphcIndexError):
+        f([1, 3])
+    np.testing.assert_array_equal(w.get_value(), [2.0, 0.0, 1.0])
+
+
+def test_a_known_index_out_of_a_known_axis() -> None:
+    x = T.TensorType("float64", (3, 2))("x")
+    with pytest.raises(GraphcIndexError, match="index 3 is out of range for axis 0 of size 3"):
+        x[[0, 3]]
+    with pytest.raises(
+        GraphcIndexError, match="a condition of size 2 does not fit axis 0 of size 3"
+    ):
+        x[[True, False]]
+
+
+def test_a_condition_of_another_size() -> None:
+    x, c = T.dvector("x"), T.vector("c", dtype="bool")
+    for part in (x[c], x[np.array([True, False])]):
+        guards = Sizes([part], lambda node: node).guards
+        assert any(guard.relation == "==" for guard in guards)
+
+
+def test_the_array_of_a_part_is_that_of_its_last_index() -> None:
+    """The same views and reads may be a part of several arrays."""
+    x, i = T.dmatrix("x"), T.lvector("i")
+    value, place = np.arange(12.0).reshape(4, 3), np.array([0, 2])
+    whole, part = value.copy(), value[1:].copy()
+    whole[1:, [0, 2]] = 7
+    part[:, [0, 2]] = 7
+    given = {x: value, i: place}
+    for made, expected in (
+        (T.set_subtensor(x[1:, i], 7), whole),
+        (T.set_subtensor(x[1:][:, i], 7), part),
+        (T.set_subtensor(x.T[i], 7), _with_columns(value).T),
+        (T.set_subtensor(x[:, i].T, 7), _with_columns(value)),
+    ):
+        np.testing.assert_array_equal(evaluate(made, given)[0], expected)
+
+
+def _with_columns(value: np.ndarray) -> np.ndarray:
+    found = value.copy()
+    found[:, [0, 2]] = 7
+    return found
+
+
+def test_a_number_where_a_condition_holds_needs_no_places() -> None:
+    x = T.dmatrix("x")
+    for made in (T.set_subtensor(x[x < 0], 0), T.inc_subtensor(x[x < 0], 1)):
+        assert "flatnonzero" not in {node.op.name for node in toposort([made])}
+    value = np.array([[1.0, -2.0], [-3.0, 4.0]])
+    np.testing.assert_array_equal(
+        evaluate(T.set_subtensor(x[x < 0], 0), {x: value})[0], np.maximum(value, 0)
+    )
+
+
+@pytest.mark.parametrize("step", [1, 2, -1, -3, 7])
+@pytest.mark.parametrize(("start", "stop"), [(None, None), (1, None), (None, -1), (4, 1), (-9, 9)])
+def test_symbolic_steps(start: int | None, stop: int | None, step: int) -> None:
+    x, s = T.dvector("x"), T.lscalar("s")
+    value = np.arange(6.0)
+    part = x[start:stop:s]
+    given = {x: value, s: np.int64(step)}
+    np.testing.assert_array_equal(evaluate(part, given)[0], value[start:stop:step])
+    expected = value.copy()
+    expected[start:stop:step] += 10
+    np.testing.assert_array_equal(evaluate(T.inc_subtensor(part, 10), given)[0], expected)
+
+
+def test_places_at_equal_distances_are_views() -> None:
+    x = T.TensorType("float64", (6, 2))("x")
+    for part in (x[[1, 3, 5]], x[T.arange(6)], x[::-1][[0, 1]], x[np.array([-1, -3])]):
+        f = graphc.function([x], part * 2)
+        assert not [step for step in f.program.steps if type(step).__name__ == "Call"]
+
+
+def test_embeddings_are_updated_at_their_places() -> None:
+    """The gradient of rows that were read is added to them; there is no array of zeros."""
+    w = graphc.shared(np.ones((1000, 4)))
+    i = T.lvector("i")
+    cost = T.sum(w[i] ** 2)
+    f = graphc.function([i], cost, updates=[(w, w - 0.1 * T.grad(cost, w))])
+    assert f([3, 3, 5]) == 12
+    expected = np.ones((1000, 4))
+    expected[3], expected[5] = 1 - 0.4, 1 - 0.2
+    np.testing.assert_allclose(w.get_value(), expected)
+    sizes_of_steps = [host_space(step) for step in f.program.steps]
+    assert "w.shape[0]" not in " ".join(sizes_of_steps), "nothing elementwise over all of w"
+
+
+def host_space(step: Any) -> str:
+    group = getattr(step, "group", None)
+    return repr(group.space) if group is not None else ""

@@ -14,6 +14,7 @@ import graphc.tensor as T
 from graphc.ir.node import Node, const
 from graphc.ir.shapes import Sizes, sizes
 from graphc.ir.verify import verify
+from graphc.ir.walk import toposort
 from harness import evaluate, evaluate_sizes
 from index_samples import Example, examples
 
@@ -118,3 +119,49 @@ def test_gradients_of_writing(one: Example, adds: bool) -> None:
     np.testing.assert_allclose(found_x, expected)
     stays = True if adds else last_writes(one)
     np.testing.assert_allclose(found_y, np.where(stays, slope[one.index], 0.0))
+
+
+# -- compiled -------------------------------------------------------------------------------------
+
+TOGETHER = 8  # examples in one function
+
+
+def outputs(one: Example) -> tuple[list[Node], list[np.ndarray]]:
+    """Return what is read, two gradients and two writes; and what NumPy computes for them."""
+    part, value = one.x[one.expression], one.value[one.index]
+    w, v = weights(value.shape), weights((2, *one.value.shape))[1]
+    cost = T.sum(const(w) * part**2)
+    nodes = [part, graphc.grad(cost, one.x, disconnected_inputs="ignore")]
+    expected = [value, scattered(one, 2 * w * value)]
+    if not selects(one):
+        return nodes, expected
+    nodes += [T.set_subtensor(part, const(w)), T.inc_subtensor(part, const(w))]
+    written, added = one.value.copy(), one.value.copy()
+    written[one.index] = w
+    np.add.at(added, one.index, w)
+    by_x = graphc.grad(T.sum(const(v) * T.inc_subtensor(one.x[one.expression], part * 2)), one.x)
+    return [*nodes, by_x], [*expected, written, added, v + scattered(one, 2 * v[one.index])]
+
+
+def compare(some: list[Example], backend: str) -> None:
+    given_values: dict[Node, Any] = {}
+    nodes, expected = [], []
+    for one in some:
+        if "flatnonzero" in {n.op.name for n in toposort([one.x[one.expression]])}:
+            continue
+        own, values = outputs(one)
+        nodes += own
+        expected += values
+        given_values.update(one.values)
+    f = graphc.function(list(given_values), nodes, backend=backend, on_unused_input="ignore")
+    for node, found, value in zip(nodes, f(*given_values.values()), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-14, err_msg=repr(node))
+
+
+def test_compiled(backend: str) -> None:
+    @settings(max_examples=50 if backend == "numpy" else 10)  # kernels take long to build
+    @given(st.lists(examples(), min_size=TOGETHER, max_size=TOGETHER))
+    def run(some: list[Example]) -> None:
+        compare(some, backend)
+
+    run()

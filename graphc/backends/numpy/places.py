@@ -96,6 +96,7 @@ def flat_places(indices: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
     found: Any = 0
     for index, size in zip(indices, shape, strict=True):
         low = check_range(index, size)
+        index = index.astype(np.int64, copy=False)  # a narrow one could not count all places
         counted = np.where(index < 0, index + size, index) if low < 0 else index
         found = found * size + counted
     return found.reshape(-1)  # type: ignore[no-any-return]

@@ -49,7 +49,7 @@ class IndexRoutines:
         """
         count = len(indices)
         cuts = (axis, *range(axis + 1, axis + count + 1))
-        x, strides = self._in_groups(as_view(x), cuts)
+        x, strides, held = self._in_groups(as_view(x), cuts)
         place = self._places(indices, x.shape[axis : axis + count], strides[1:-1])
         if 0 in out.shape:
             return
@@ -57,6 +57,7 @@ class IndexRoutines:
         kernel = _kernel(self.device, "gather", "gather_at", out.dtype, behind == 1)
         numbers = (behind, prod(place.shape), x.offset, strides[0], strides[-1])
         _run(kernel, (x.buffer, out.buffer, place.buffer, *numbers), behind, place, out, axis)
+        del held
 
     def _places(
         self, indices: Sequence[Any], shape: Sequence[int], strides: Sequence[int]
@@ -153,12 +154,13 @@ class IndexRoutines:
         if not rows.size or 0 in out.shape:
             return
         order, first, place = map(self._send, _runs(rows, distinct))
-        y, strides = self._in_groups(as_view(y), (axis, axis + len(_shape(indices[0]))))
+        y, strides, held = self._in_groups(as_view(y), (axis, axis + len(_shape(indices[0]))))
         behind = prod(out.shape[axis + len(indices) :])
         kernel = _kernel(self.device, "scatter", name, out.dtype, behind == 1)
         buffers = (y.buffer, out.buffer, order.buffer, first.buffer, place.buffer)
         numbers = (behind, place.shape[0], prod(shape), y.offset, *strides)
         _run(kernel, (*buffers, *numbers), behind, place, out, axis)
+        del held
 
     # -- finding --
 
@@ -211,16 +213,30 @@ class IndexRoutines:
             return index
         return self._contiguous(index).to_host()
 
-    def _in_groups(self, view: ArrayView, cuts: Sequence[int]) -> tuple[ArrayView, tuple[int, ...]]:
-        """Return a view and the one stride of each group of its axes; a copy, if there is none."""
-        ends = [0, *cuts, len(view.shape)]
-        strides = []
-        for start, end in itertools.pairwise(ends):
-            axes = products.merged(view.shape[start:end], (view.strides[start:end],))
-            if len(axes) > 1:
-                return self._in_groups(as_view(self._contiguous(view)), cuts)
-            strides.append(axes[0][1][0] if axes else 0)
-        return view, tuple(strides)
+    def _in_groups(
+        self, view: ArrayView, cuts: Sequence[int]
+    ) -> tuple[ArrayView, tuple[int, ...], object]:
+        """Return a view with the one stride of each group of its axes; of a copy, if need be.
+
+        What comes last holds the copy's buffer: without it, the pool would give it away.
+        """
+        strides = _of_groups(view, cuts)
+        if strides is not None:
+            return view, strides, None
+        copy = self._contiguous(view)
+        view = as_view(copy)
+        return view, _of_groups(view, cuts) or (), copy
+
+
+def _of_groups(view: ArrayView, cuts: Sequence[int]) -> tuple[int, ...] | None:
+    """Return the stride of each group of axes; None if a group does not have one."""
+    strides = []
+    for start, end in itertools.pairwise([0, *cuts, len(view.shape)]):
+        axes = products.merged(view.shape[start:end], (view.strides[start:end],))
+        if len(axes) > 1:
+            return None
+        strides.append(axes[0][1][0] if axes else 0)
+    return tuple(strides)
 
 
 def _shape(index: Any) -> tuple[int, ...]:

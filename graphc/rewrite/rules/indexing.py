@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphc.ir.node import CONST, Node, number
+from graphc.ir.node import CONST, Node, apply, number
 from graphc.ir.op import OPS
 from graphc.ir.shapes import as_dim, sizes
 from graphc.ops.elementwise import neg
@@ -116,11 +116,7 @@ def scale_at_places(node: Node) -> Node | None:
         source, *rest = node.inputs[::-1]
     if not _into_zeros(source) or any(other.type.ndim for other in rest):
         return None
-    value = source.inputs[1]
-    if rest:
-        value = value * rest[0] if node.op.name == "mul" else value / rest[0]
-    else:
-        value = neg(value)
+    value = apply(node.op, source.inputs[1], *rest)
     return _added(source.inputs[0], source, value) if value.type.dtype == node.type.dtype else None
 
 
