@@ -16,6 +16,7 @@ from graphc.ir import dtypes
 from graphc.ir.node import INPUT, SHARED, Node, as_node, const, input_node, operand
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import depends_on, toposort
+from graphc.ops.random import DRAWS
 
 
 @dataclass
@@ -74,10 +75,13 @@ def body_of(
         roles += [_role(leaf, s.role) for s in states if s for leaf in s.given]
         roles += [_role(one, f"non-sequence {i}") for i, one in enumerate(constants)]
         if call is not None:
-            return call([*given, *constants], roles)
-        return read(checked_call(fn, [*given, *constants], roles), fn)
+            found = call([*given, *constants], roles)
+        else:
+            found = read(checked_call(fn, [*given, *constants], roles), fn)
+        found.updates = with_defaults(found)
+        return found
 
-    start = const_serial()
+    start = serial_now()
     found = ask(states, constants)
     states = _states_for(found, states, fn, more=call is not None)
     states, found = _settled(ask, states, constants, found)
@@ -92,7 +96,7 @@ def body_of(
     return body
 
 
-def const_serial() -> int:
+def serial_now() -> int:
     """Return a number below the serial of every node that is made from now on."""
     return input_node(_SCALAR).serial
 
@@ -230,6 +234,30 @@ def _checked(fn: Callable[..., Any], states: list[State | None], found: Returned
     results = [*outputs, *updates.values()]
     notice_missing(results, updates, "the function of the loop around it")
     return Body(states, outputs, updates, found.stop)
+
+
+def with_defaults(found: Returned) -> OrderedUpdates:
+    """Return updates with the default ones of variables that the function reads.
+
+    The state of a random draw is not among them: a draw depends on the number of the step.
+    """
+    updates = OrderedUpdates(found.updates)
+    stop = [] if found.stop is None else [found.stop]
+    results = [as_node(value) for value in (*found.outputs, *updates.values())]
+    waiting = _variables_below([*results, *stop])
+    while waiting:
+        variable = waiting.pop(0)
+        default = getattr(variable, "default_update", None)
+        if variable not in updates and default is not None:
+            updates[variable] = default
+            waiting += _variables_below([as_node(default)])
+    return updates
+
+
+def _variables_below(results: Sequence[Node]) -> list[Node]:
+    order = toposort(results)
+    states = {node.inputs[0] for node in order if node.op in DRAWS}
+    return [node for node in order if node.op is SHARED and node not in states]
 
 
 # -- non-sequences --------------------------------------------------------------------------------

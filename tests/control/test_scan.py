@@ -291,6 +291,19 @@ def test_several_variables_are_changed_at_once() -> None:
     assert [float(v) for v in values(list(updates.values()), {a: 1.0, b: 2.0})] == [2.0, 1.0]
 
 
+def test_default_updates_happen_in_every_step() -> None:
+    s, t = graphc.shared(1.0, "s"), graphc.shared(0.0, "t")
+    s.default_update, t.default_update = s * 2, t + 1
+    out, updates = graphc.scan(lambda one: one * s, xs)
+    assert list(updates) == [s]
+    found = values([out, updates[s]], {xs: VALUES, s: 1.0})
+    np.testing.assert_allclose(found[0], VALUES * 2.0 ** np.arange(5))
+    assert found[1] == 32
+    _, updates = graphc.scan(lambda one: {s: s + t}, xs)
+    found = values([updates[s], updates[t]], {xs: VALUES, s: 1.0, t: 0.0})
+    assert [float(one) for one in found] == [11.0, 5.0]
+
+
 def test_updates_add_up() -> None:
     a, b = graphc.shared(1.0, "a"), graphc.shared(2.0, "b")
     _, first = graphc.scan(lambda: {a: a + 1}, n_steps=3)
