@@ -11,7 +11,7 @@ Declare symbolic variables, write mathematics with them, ask for gradients, and 
 
 from typing import Any
 
-from graphc import control, errors, gradient, random, scan_module, tensor
+from graphc import control, errors, gof, gradient, printing, random, scan_module, tensor
 from graphc.compile.arguments import In, Out
 from graphc.compile.clone import clone
 from graphc.compile.compiled import CompiledFunction
@@ -61,6 +61,7 @@ __all__ = [
     "foldl",
     "foldr",
     "function",
+    "gof",
     "grad",
     "gradient",
     "ifelse",
@@ -68,6 +69,7 @@ __all__ = [
     "loop",
     "map",
     "pp",
+    "printing",
     "random",
     "reduce",
     "save",

@@ -28,7 +28,7 @@ LAYERS = (
     ("backends",),
     ("viz", "interop", "random", "gradient", "control"),
     ("compile",),
-    ("ifelse", "scan_module"),  # where Theano has them
+    ("gof", "ifelse", "printing", "scan_module"),  # where Theano has them
     ("",),  # graphc/__init__.py, the public names
     ("sandbox",),
     ("cli",),

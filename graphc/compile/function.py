@@ -71,8 +71,8 @@ def function(
         For messages and generated code.
     allow_input_downcast : bool, optional
         True rounds arguments of wider dtypes; None only Python numbers; False nothing.
-    on_unused_input : {'raise', 'warn', 'ignore'}
-        What to do about an input that nothing needs.
+    on_unused_input : {'raise', 'warn', 'ignore'}, optional
+        What to do about an input that nothing needs; by default ``config.on_unused_input``.
     backend : {'numpy', 'opencl'}, optional
         By default ``graphc.config.backend``.
     device : str, optional
@@ -122,11 +122,11 @@ def function(
         borrowed=tuple(o.borrow for o in results),
         form=form,
         updates=tuple(pairs),
-        optimize=config.optimizer and is_optimizing(mode),
+        optimize=config.optimizer and is_optimizing(config.mode if mode is None else mode),
         backend=backend or config.backend,
-        device=device or config.device,
+        device=device or config.device or None,
     )
-    _check_leaves(definition, on_unused_input or "raise")
+    _check_leaves(definition, on_unused_input or config.on_unused_input)
     return CompiledFunction(one_variable_each(definition), start)
 
 

@@ -89,10 +89,9 @@ def load(path: str | Path, *, backend: str | None = None, device: str | None = N
         If the file is not one of graphc's, of another version, cut short or altered.
     """
     definitions, form = read_file(path)
-    functions = [
-        CompiledFunction(replace(d, backend=backend or d.backend, device=device or config.device))
-        for d in definitions
-    ]
+    device = device or config.device or None
+    found = [replace(d, backend=backend or d.backend, device=device) for d in definitions]
+    functions = [CompiledFunction(definition) for definition in found]
     if isinstance(form, tuple):
         return dict(zip(form, functions, strict=True))
     return functions[0] if form == "one" else functions
