@@ -20,6 +20,7 @@ import graphc.tensor as T
 from graphc.ir.node import METHODS as LOOKED_UP
 from graphc.ir.node import Node
 from graphc.ir.types import LANGUAGE
+from graphc.tensor import variables
 from graphc.tensor.numpy_protocol import FUNCTIONS, UFUNCS
 
 HINTS = """\
@@ -183,6 +184,7 @@ def own_names() -> str:
     """Return the public names of graphc.tensor that are not on the left of either table."""
     theirs = {w for _, _, text in THEANO for w in text.split()}
     theirs |= {w for _, _, text in NUMPY for w in text.split()}
+    theirs |= set(variables.__all__)  # one for each dtype and rank
     mine = sorted(name for name in T.__all__ if name not in theirs and not name.startswith("_"))
     return ", ".join(f"`T.{name}`" for name in mine) or "None."
 

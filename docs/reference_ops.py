@@ -21,7 +21,7 @@ from graphc.ops.results import get
 from graphc.rewrite.pipeline import simplify
 from graphc.tensor.numpy_protocol import FUNCTIONS, UFUNCS
 from harness import evaluate
-from op_samples import Case, Inapplicable, case, examples
+from op_samples import Case, Inapplicable, case, examples, rows
 
 KINDS = {
     Kind.ELEMENTWISE: ("Elementwise", "One formula at every point; fused into groups."),
@@ -57,6 +57,8 @@ SPECIAL = {
     "get": ("`svd(x)[0]` and the like", "that of the op itself"),
     "pack": ("where such an op becomes several others", "that of each node"),
     "scan": ("`graphc.scan`, `graphc.loop`, `map`, `reduce`", "a loop over the steps in reverse"),
+    "foreign": ("`graphc.custom_op`, `graphc.as_op`", "what `vjp=` of the function says"),
+    "foreign_shape": ("by `foreign`, where it is not told its sizes", "none"),
     "ifelse": ("`graphc.ifelse(condition, a, b)`", "`ifelse(condition, g, 0)` and its opposite"),
 }
 
@@ -85,8 +87,9 @@ def section(op: Op) -> str:
 
 def facts_of(op: Op) -> dict[str, str]:
     """Return everything there is to say of an op; no text is empty but that of an example."""
-    if op.name in SPECIAL:
-        written, gradient = SPECIAL[op.name]
+    if op.name in SPECIAL or op.name not in rows():
+        rule = "by a rule of its own" if op.vjp else "none"
+        written, gradient = SPECIAL.get(op.name, ("by functions with tests of their own", rule))
         return {"written": written, "gradient": gradient, "example": ""}
     one = first_case(op)
     return {

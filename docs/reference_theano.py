@@ -327,8 +327,8 @@ UNSUPPORTED = {
 }
 """Why a name, or all below it, is not here."""
 
-_METHODS = """shape ndim dtype broadcastable type name tag owner T size sum mean max min prod var std
-    argmax argmin any all ptp norm dot dimshuffle reshape flatten ravel transpose swapaxes
+_METHODS = """shape ndim dtype broadcastable type name tag owner T size sum mean max min prod
+    var std argmax argmin any all ptp norm dot dimshuffle reshape flatten ravel transpose swapaxes
     squeeze astype clip round ceil floor trunc nonzero nonzero_values take choose sort
     argsort cumsum cumprod repeat diagonal trace fill copy conj real imag eval zeros_like
     __getitem__ __len__ __iter__ get_value set_value get_scalar_constant_value
