@@ -154,7 +154,7 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduced(reduce.min, as_node(x), axis, keepdims)
 
 
-def ptp(x: Any, axis: Any = None) -> Any:
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the largest element minus the smallest over axes.
 
     Examples
@@ -163,7 +163,7 @@ def ptp(x: Any, axis: Any = None) -> Any:
     >>> T.ptp(T.dvector("v")).type
     float64
     """
-    return max(x, axis) - min(x, axis)
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -368,14 +368,29 @@ def std(
     return sqrt(var(input, axis, ddof, keepdims, corrected))
 
 
-def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the logarithm of the sum of exponentials over axes, without overflow.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.logsumexp([1000.0, 1000.0]).eval()
+    array(1000.69314718)
+    """
+    x = as_node(x)
+    return _reduced(reduce.logsumexp, cast(x, dtypes.floating(x.type.dtype)), axis, keepdims)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the norm of order ``ord`` over axes, of all elements if ``axis`` is None.
+
+    As in Theano it is that of a vector: a matrix counts as its elements.
 
     Parameters
     ----------
     x : expression
     ord : number
-        2 for the Euclidean norm; 0 counts what is not zero; infinity is the largest size.
+        None or 2 for the Euclidean norm; 0 counts what is not zero; infinity is the largest size.
     axis, keepdims
         As for `sum`.
 
@@ -386,8 +401,10 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
     float64[?]
     """
     x = as_node(x)
+    if ord is None:
+        ord = 2
     if ord == 0:
-        return sum(need_bool(x), axis, keepdims=keepdims)
+        return sum(need_bool(x), axis, dtypes.floating(x.type.dtype), keepdims)
     if ord == float("inf"):
         return max(abs_(x), axis, keepdims)
     if ord == -float("inf"):
@@ -405,6 +422,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "logsumexp",
     "max",
     "max_and_argmax",
     "mean",
