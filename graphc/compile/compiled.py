@@ -134,15 +134,7 @@ class CompiledFunction:
             As the outputs were given to `function`; of a subset, a list or a dict.
         """
         if kwargs or len(args) != self._count:
-            if "output_subset" in kwargs:
-                return self._subset(kwargs.pop("output_subset"))(*args, **kwargs)
-            if self._changed:
-                with updating:  # values of inputs that this call changes are read under the lock
-                    return self._call(self._bind(args, kwargs))
-            args = self._bind(args, kwargs)
-        return self._call(args)
-
-    def _call(self, args: tuple[Any, ...]) -> Any:
+            return self._completed(args, kwargs)
         try:
             if self._updates:
                 updating.acquire()  # costs less than a with block, in every training step
@@ -164,6 +156,15 @@ class CompiledFunction:
                 with np.errstate(all="ignore"), updating:
                     return self._run(*args)
             raise self._located(error) from error
+
+    def _completed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call with the inputs that a call left out or named."""
+        if "output_subset" in kwargs:
+            return self._subset(kwargs.pop("output_subset"))(*args, **kwargs)
+        if not self._changed:
+            return self(*self._bind(args, kwargs))
+        with updating:  # values of inputs that this call changes are read under the lock
+            return self(*self._bind(args, kwargs))
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         missing = object()

@@ -93,7 +93,7 @@ class Writing:
                 f"{node.op.name} cannot be written to a file: its {name} is {value!r}",
                 [operand(node)],
                 node.where,
-                "ops made of functions of yours travel as Python source, not as files",
+                "pickle it, if that is found by name in a module; or keep the program that makes it",
             )
         )
 

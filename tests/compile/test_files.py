@@ -187,6 +187,21 @@ def test_what_a_file_cannot_hold_is_refused_with_the_line(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@graphc.custom_op(vjp=lambda g, out, x: g * T.cos(x))
+def wave(x: np.ndarray) -> np.ndarray:
+    return np.sin(x)
+
+
+def test_ops_of_the_users_are_refused_by_name(tmp_path: Path) -> None:
+    x = T.dvector("x")
+    f = graphc.function([x], wave(x) + 1)
+    with pytest.raises(errors.NotSupportedError, match="its function is <op wave>"):
+        f.save(tmp_path / "f")
+    with pytest.raises(errors.NotSupportedError, match="wave.*, a function of yours"):
+        f.save_source(tmp_path / "f.py")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("value", [None, 3, "f", [3], {"a": None}, {1: network}, network])
 def test_only_functions_are_saved(tmp_path: Path, value: Any) -> None:
     with pytest.raises(errors.GraphcTypeError, match="save writes a compiled function"):

@@ -351,3 +351,19 @@ def test_no_update_is_lost_when_several_threads_call(backend: str) -> None:
         thread.join()
     assert n.get_value() == 800
     assert w.get_value().tolist() == [400.0] * 100
+
+
+def test_a_call_inside_of_a_call(backend: str) -> None:
+    """A function that a program calls back into, with warnings as quiet as in a plain call."""
+    x, n = T.dvector("x"), graphc.shared(0, "n")
+    inner = graphc.function([x], T.log(x) * n, updates=[(n, n + 1)], backend=backend)
+    seen: list[np.ndarray] = []
+    show = graphc.printing.Print(global_fn=lambda op, array: seen.append(inner(array * 0.0)))
+    outer = graphc.function([x], show(x) / 0.0 + n, updates=[(n, n + 10)])
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        assert outer([1.0]).tolist() == [np.inf]
+    assert np.isnan(seen[0]).all() and n.get_value() == 10
+    with pytest.raises(errors.GraphcTypeError, match="x has 0 axes"):
+        outer(1.0)
+    assert outer([1.0]).tolist() == [np.inf] and seen[1].tolist() == [-np.inf]
