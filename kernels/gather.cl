@@ -13,13 +13,14 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
 
-/* Which of the axes of a launch runs over places, and which over what lies behind them. */
-#ifdef BY_PLACE
-#define R 1
+/* A work-item has one element, or with WHOLE all that lies behind one place: CPUs like long loops, and
+ * where nothing lies behind, places are the first axis. */
+#ifdef WHOLE
 #define J 0
+#define EACH(r) for (long r = 0; r < width; ++r)
 #else
-#define R 0
 #define J 1
+#define EACH(r) const long r = get_global_id(0); if (r < width)
 #endif
 
 /* Global size: at least count. Of the indices that are out of range, the first one is noted in
@@ -38,11 +39,17 @@ kernel void place_at(global const I *index, global long *place, volatile global 
     place[i] = (which ? place[i] : 0) + at * stride;
 }
 
-/* Global size: (width, count, before), or (count, width, before). y is contiguous. */
+/* Global size: (width, count, before); WHOLE: (count, 1, before). y is contiguous. */
 kernel void gather_at(global const T *x, global T *y, global const long *place, const long width,
                       const long count, const long x_offset, const long before_stride,
                       const long stride) {
-    const long r = get_global_id(R), j = get_global_id(J), a = get_global_id(2);
-    if (r >= width || j >= count) return;
-    y[(a * count + j) * width + r] = x[x_offset + a * before_stride + place[j] + r * stride];
+    const long j = get_global_id(J), a = get_global_id(2);
+    if (j >= count) return;
+    global const T *from = x + x_offset + a * before_stride + place[j];
+    global T *to = y + (a * count + j) * width;
+    if (stride == 1) {
+        EACH(r) to[r] = from[r];
+    } else {
+        EACH(r) to[r] = from[r * stride];
+    }
 }

@@ -6,7 +6,8 @@
  *   scatter_add_at  they are added, in order; of truth values: whether any is true
  *
  * The target y is contiguous: `size` places, each `width` elements wide, for each index before.
- * Global size: (width, count, before), or (count, width, before). Strides are in elements. */
+ * Global size: (width, count, before); WHOLE, where a work-item has all that lies behind its place:
+ * (count, 1, before). Strides are in elements. */
 #ifndef T
 #define T float
 #endif
@@ -16,35 +17,39 @@
 #ifndef SUM
 #define SUM(a, b) ((a) + (b))
 #endif
-#ifdef BY_PLACE
-#define R 1
+#ifdef WHOLE
 #define U 0
+#define EACH(r) for (long r = 0; r < width; ++r)
 #else
-#define R 0
 #define U 1
+#define EACH(r) const long r = get_global_id(0); if (r < width)
 #endif
 
 kernel void scatter_at(global const T *x, global T *y, global const long *order,
                        global const long *first, global const long *place, const long width,
                        const long count, const long size, const long x_offset,
                        const long before_stride, const long write_stride, const long stride) {
-    const long r = get_global_id(R), u = get_global_id(U), a = get_global_id(2);
-    if (r >= width || u >= count) return;
-    const long k = order[first[u + 1] - 1];
-    y[(a * size + place[u]) * width + r] =
-        x[x_offset + a * before_stride + k * write_stride + r * stride];
+    const long u = get_global_id(U), a = get_global_id(2);
+    if (u >= count) return;
+    global const T *from =
+        x + x_offset + a * before_stride + order[first[u + 1] - 1] * write_stride;
+    global T *to = y + (a * size + place[u]) * width;
+    EACH(r) to[r] = from[r * stride];
 }
 
 kernel void scatter_add_at(global const T *x, global T *y, global const long *order,
                            global const long *first, global const long *place, const long width,
                            const long count, const long size, const long x_offset,
                            const long before_stride, const long write_stride, const long stride) {
-    const long r = get_global_id(R), u = get_global_id(U), a = get_global_id(2);
-    if (r >= width || u >= count) return;
-    const long at = (a * size + place[u]) * width + r;
-    const long from = x_offset + a * before_stride + r * stride;
-    T sum = y[at];
-    for (long k = first[u]; k < first[u + 1]; ++k)
-        sum = SUM(sum, x[from + order[k] * write_stride]);
-    y[at] = sum;
+    const long u = get_global_id(U), a = get_global_id(2);
+    if (u >= count) return;
+    global T *to = y + (a * size + place[u]) * width;
+    for (long k = first[u]; k < first[u + 1]; ++k) {
+        global const T *from = x + x_offset + a * before_stride + order[k] * write_stride;
+        if (stride == 1) {
+            EACH(r) to[r] = SUM(to[r], from[r]);
+        } else {
+            EACH(r) to[r] = SUM(to[r], from[r * stride]);
+        }
+    }
 }

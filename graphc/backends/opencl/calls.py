@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from graphc.backends.opencl import windows
 from graphc.backends.opencl.groups import is_host_value
 from graphc.emit.host import HostFunction
-from graphc.ir.node import Node
+from graphc.emit.scalars import literal
+from graphc.ir.node import Node, number
 from graphc.ir.shapes import Dim, add, as_dim, mul
 from graphc.lower.layout import row_major
 
@@ -132,9 +133,15 @@ def _gather(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     host.body.line(f"take_at({x}, {indices}, {node.attrs['axis']}, {out})", [node])
 
 
+def _board(backend: OpenCLBackend, host: HostFunction, node: Node) -> str:
+    """Return what is written into: a number, if it is the same everywhere, or an array."""
+    value = number(node.inputs[0]) if node.op.name == "expand" else None
+    return backend.view(host, node) if value is None else literal(value)
+
+
 def _scatter(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     name = {"scatter": "put_at", "scatter_add": "add_at"}[node.op.name]
-    x, y = (backend.view(host, child) for child in node.inputs[:2])
+    x, y = _board(backend, host, node.inputs[0]), backend.view(host, node.inputs[1])
     indices = _indices(backend, host, node.inputs[2:])
     distinct = name == "add_at" and node.op.details["distinct"](node.inputs[2:])
     out = backend.array(host, node) + (", distinct=True" if distinct else "")

@@ -235,6 +235,12 @@ class Device:
                 dst_offset=target_offset,
             )
 
+    def fill_buffer(self, buffer: cl.Buffer, value: Array, nbytes: int, offset: int = 0) -> None:
+        """Queue a value, an array of one element, for a piece of a buffer; sizes are in bytes."""
+        check_process()
+        if nbytes:
+            self._checked(opencl().enqueue_fill_buffer, self.queue, buffer, value, offset, nbytes)
+
     def finish(self) -> None:
         """Wait until everything queued is done."""
         check_process()

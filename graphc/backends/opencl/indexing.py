@@ -9,6 +9,7 @@ one work-item; there are no atomics on floats, and every run gives the same bits
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -19,7 +20,7 @@ from graphc.backends.numpy.places import check_range, flat_places
 from graphc.backends.opencl import products
 from graphc.backends.opencl.arrays import DeviceArray
 from graphc.backends.opencl.device import Device
-from graphc.backends.opencl.kernel import Kernel, c_type
+from graphc.backends.opencl.kernel import Kernel, c_type, cpu_group, round_up
 from graphc.backends.opencl.kernel_files import read
 from graphc.backends.opencl.routines import ArrayView, Routines, as_view
 
@@ -36,6 +37,7 @@ class IndexRoutines:
     def __init__(self, routines: Routines) -> None:
         self.device = routines.device
         self._copy_view = routines.copy_view
+        self._fill_view = routines.fill_view
 
     # -- reading --
 
@@ -54,9 +56,10 @@ class IndexRoutines:
         if 0 in out.shape:
             return
         behind = prod(x.shape[axis + count :])
-        kernel = _kernel(self.device, "gather", "gather_at", out.dtype, behind == 1)
-        numbers = (behind, prod(place.shape), x.offset, strides[0], strides[-1])
-        _run(kernel, (x.buffer, out.buffer, place.buffer, *numbers), behind, place, out, axis)
+        buffers = (x.buffer, out.buffer, place.buffer)
+        numbers = (behind, place.shape[0], x.offset, strides[0], strides[-1])
+        before = prod(out.shape[:axis])
+        _launch(self.device, ("gather", "gather_at"), buffers, numbers, before, out)
         del held
 
     def _places(
@@ -121,6 +124,8 @@ class IndexRoutines:
     def put_at(self, x: Any, y: Any, indices: Sequence[Any], axis: int, out: DeviceArray) -> None:
         """Queue ``out = x``, and then y at the places of `take_at`; the last write stays.
 
+        x may be a number.
+
         Raises
         ------
         IndexError
@@ -139,6 +144,8 @@ class IndexRoutines:
     ) -> None:
         """Queue ``out = x``, and y added at the places of `take_at`, as often as each occurs.
 
+        x may be a number.
+
         Raises
         ------
         IndexError
@@ -150,16 +157,18 @@ class IndexRoutines:
         x, y, indices, axis, out = operands
         shape = out.shape[axis : axis + len(indices)]
         rows = flat_places(tuple(map(self._fetched, indices)), shape)
-        self._copy_view(x, out)
+        if isinstance(x, (bool, int, float)):
+            self._fill_view(out, x)
+        else:
+            self._copy_view(x, out)
         if not rows.size or 0 in out.shape:
             return
         order, first, place = map(self._send, _runs(rows, distinct))
         y, strides, held = self._in_groups(as_view(y), (axis, axis + len(_shape(indices[0]))))
         behind = prod(out.shape[axis + len(indices) :])
-        kernel = _kernel(self.device, "scatter", name, out.dtype, behind == 1)
         buffers = (y.buffer, out.buffer, order.buffer, first.buffer, place.buffer)
         numbers = (behind, place.shape[0], prod(shape), y.offset, *strides)
-        _run(kernel, (*buffers, *numbers), behind, place, out, axis)
+        _launch(self.device, ("scatter", name), buffers, numbers, prod(out.shape[:axis]), out)
         del held
 
     # -- finding --
@@ -273,14 +282,23 @@ _LONGS = {
     "find_nonzero": 5,
     "search": 3,
 }
+_kernels = threading.local()
 _MOVES_BITS = ("gather_at", "scatter_at")
 
 
 def _kernel(
-    device: Device, file: str, name: str, dtype: np.dtype[Any], by_place: bool = False
+    device: Device, file: str, name: str, dtype: np.dtype[Any], whole: bool = False
 ) -> Kernel:
-    """Return a kernel for arrays of a dtype; one of its own for each launch, so threads may."""
-    options = ["-DBY_PLACE"] if by_place else []
+    """Return this thread's kernel for arrays of a dtype; a kernel keeps arguments until launched."""
+    made = _kernels.__dict__.setdefault("made", {})
+    key = (device, name, dtype, whole)
+    if key not in made:
+        made[key] = _make_kernel(device, file, name, dtype, whole)
+    return made[key]  # type: ignore[no-any-return]
+
+
+def _make_kernel(device: Device, file: str, name: str, dtype: np.dtype[Any], whole: bool) -> Kernel:
+    options = ["-DWHOLE"] if whole else []
     if name == "place_at":
         options.append(f"-DI={c_type(device, dtype)}")
     elif name in _MOVES_BITS:
@@ -295,15 +313,23 @@ def _kernel(
     return device.kernel(read(f"{file}.cl"), name, scalars, options)
 
 
-def _run(
-    kernel: Kernel,
-    arguments: tuple[Any, ...],
-    behind: int,
-    place: DeviceArray,
+def _launch(
+    device: Device,
+    names: tuple[str, str],
+    buffers: tuple[Any, ...],
+    numbers: tuple[int, ...],
+    before: int,
     out: DeviceArray,
-    axis: int,
 ) -> None:
     """Launch a kernel over what lies behind the places, the places, and what lies before."""
-    (count,) = place.shape
-    before = prod(out.shape[:axis])
-    kernel.run(arguments, (count, behind, before) if behind == 1 else (behind, count, before))
+    width, count = numbers[:2]
+    units = device.limits.compute_units
+    whole = width == 1 or (device.info.kind == "cpu" and count * before >= 4 * units)
+    kernel = _kernel(device, *names, out.dtype, whole)
+    if not whole:
+        kernel.run((*buffers, *numbers), (width, count, before))
+    elif device.info.kind == "cpu":
+        group = cpu_group(count, units)
+        kernel.run((*buffers, *numbers), (round_up(count, group), 1, before), (group, 1, 1))
+    else:
+        kernel.run((*buffers, *numbers), (count, 1, before))

@@ -12,6 +12,7 @@ from graphc.backends.opencl import products, random, windows
 from graphc.backends.opencl.arrays import DeviceArray, Memory
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel_files import read
+from graphc.backends.opencl.pool import plain_array
 from graphc.backends.opencl.products import Matrix, Vector
 from graphc.ir.node import Node
 
@@ -155,6 +156,13 @@ class Routines:
     def fill_view(self, target: Any, value: float) -> None:
         """Queue one value for all elements."""
         target = as_view(target)
+        if target.in_order:
+            size = target.dtype.itemsize
+            plain = plain_array(np.array([value], target.dtype))
+            self.device.fill_buffer(
+                target.buffer, plain, prod(target.shape) * size, target.offset * size
+            )
+            return
         products.fill(self.device, target.dtype, target.shape, target.as_view, value)
 
 
