@@ -289,7 +289,7 @@ _MOVES_BITS = ("gather_at", "scatter_at")
 def _kernel(
     device: Device, file: str, name: str, dtype: np.dtype[Any], whole: bool = False
 ) -> Kernel:
-    """Return this thread's kernel for arrays of a dtype; a kernel keeps arguments until launched."""
+    """Return this thread's kernel for a dtype: a kernel keeps its arguments until its launch."""
     made = _kernels.__dict__.setdefault("made", {})
     key = (device, name, dtype, whole)
     if key not in made:
