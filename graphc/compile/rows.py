@@ -31,13 +31,21 @@ _TEXTS = ("called", "message", "slots")  # what is only shown to people
 
 
 def _by_age(nodes: Sequence[Node]) -> list[Node]:
-    """Return nodes and all below, the older first; constants, which live long, where needed."""
+    """Return nodes and all below, the older first; what is made of constants, where it is needed.
+
+    Constants and what is made of them outlive a program, so their age says nothing about it.
+    """
+    every = toposort(nodes)
+    fixed: set[Node] = set()
+    for node in every:
+        if node.op is CONST or (node.inputs and all(child in fixed for child in node.inputs)):
+            fixed.add(node)
     order: dict[Node, None] = {}
-    for node in sorted(toposort(nodes), key=lambda node: node.serial):
-        if node.op is not CONST:
-            order.update(dict.fromkeys(child for child in node.inputs if child.op is CONST))
-            order[node] = None
-    order.update(dict.fromkeys(nodes))
+    for node in sorted(set(every) - fixed, key=lambda node: node.serial):
+        needed = [child for child in node.inputs if child in fixed and child not in order]
+        order.update(dict.fromkeys(toposort(needed, stop=order)))
+        order[node] = None
+    order.update(dict.fromkeys(toposort(nodes, stop=order)))
     return list(order)
 
 
@@ -93,7 +101,7 @@ class Writing:
                 f"{node.op.name} cannot be written to a file: its {name} is {value!r}",
                 [operand(node)],
                 node.where,
-                "pickle it, if that is found by name in a module; or keep the program that makes it",
+                "pickle it, if that is found by name in a module; or keep the program itself",
             )
         )
 

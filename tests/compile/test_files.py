@@ -197,7 +197,7 @@ def test_ops_of_the_users_are_refused_by_name(tmp_path: Path) -> None:
     f = graphc.function([x], wave(x) + 1)
     with pytest.raises(errors.NotSupportedError, match="its function is <op wave>"):
         f.save(tmp_path / "f")
-    with pytest.raises(errors.NotSupportedError, match="wave.*, a function of yours"):
+    with pytest.raises(errors.NotSupportedError, match=r"wave.*, a function of yours"):
         f.save_source(tmp_path / "f.py")
     assert not list(tmp_path.iterdir())
 
