@@ -16,7 +16,6 @@ from graphc.ir.node import CONST, DIM, Node
 from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import Dim
 from graphc.ir.types import TensorType, TupleType
-from graphc.ir.walk import toposort
 
 # -- evaluation -----------------------------------------------------------------------------------
 
@@ -46,16 +45,36 @@ def evaluate(results: Node | Iterable[Node], given: Mapping[Node, Any]) -> list[
 
 
 def _fill_in(results: Sequence[Node], values: dict[Node, np.ndarray]) -> None:
-    """Add the value of each node below ``results``. Recurses over expansions, never over inputs."""
-    for node in toposort(results, stop=set(values)):
+    """Add the value of each node that ``results`` ask for: of two branches, only the one taken.
+
+    Recurses over expansions, never over inputs.
+    """
+    stack = list(results)
+    while stack:
+        node = stack[-1]
         if node in values:
+            stack.pop()
             continue
-        if node.op.reference is None and node.op.expand is not None:
+        needed = [c for place, c in enumerate(node.inputs) if place not in node.op.lazy]
+        waiting = [child for child in needed if child not in values]
+        if not waiting and node.op.lazy:
+            waiting = [child for child in [_taken(node, values)] if child not in values]
+        if waiting:
+            stack += waiting
+        elif node.op.lazy:
+            values[node] = _fitting(node, values[_taken(node, values)])
+        elif node.op.reference is None and node.op.expand is not None:
             expanded = node.op.expand(*node.inputs, **node.attrs)
             _fill_in([expanded], values)
             values[node] = _fitting(node, values[expanded])
         else:
             values[node] = _of_type(node, _own_value(node, values))
+
+
+def _taken(node: Node, values: Mapping[Node, np.ndarray]) -> Node:
+    """Return the branch that is taken."""
+    condition, yes, no = node.inputs
+    return yes if values[condition] else no
 
 
 def _of_type(node: Node, value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from graphc.autodiff.loops import loop_entries
 from graphc.autodiff.masks import Branch, Mask, common, union
+from graphc.autodiff.places import together
 from graphc.ir import dtypes
 from graphc.ir.node import Node, const, is_tuple, number
 from graphc.ir.op import OPS, Kind, Undefined
@@ -310,7 +311,7 @@ def _join_halves(sums: dict[Mask, Node], mask: Mask) -> None:
 
 
 def _added(values: list[Node]) -> Node:
-    return _paired(values, lambda a, b: a + b)
+    return _paired(together(values, _is_zero), lambda a, b: a + b)
 
 
 def _paired(values: list[Node], combine: Callable[[Node, Node], Node]) -> Node:

@@ -9,6 +9,7 @@ from graphc.ir.node import Node
 from graphc.ir.op import Kind
 from graphc.lower.program import (
     Buffer,
+    Call,
     Group,
     Host,
     Launch,
@@ -73,10 +74,29 @@ def _give_temp(
                 dying.remove(old)
                 program.buffers[node] = buffer
                 return
-    if free.get(key):
+    if _is_put_in_place(program, step, dying, key):
+        old = step.reads[0]
+        dying.remove(old)
+        program.buffers[node] = program.buffers[old]
+    elif free.get(key):
         program.buffers[node] = free[key].pop()
     else:
         _give(program, node, Role.TEMP)
+
+
+def _is_put_in_place(program: Program, step: Step, dying: list[Node], key: object) -> bool:
+    """Tell whether a part of an array may be replaced where the array lies."""
+    if not isinstance(step, Call) or step.node.op.name != "put":
+        return False
+    whole, part = step.node.inputs[:2]
+    buffer = program.buffers.get(whole)
+    return (
+        whole in dying
+        and buffer is not None
+        and buffer.role is Role.TEMP
+        and (buffer.dtype, buffer.shape) == key
+        and base(part, program.stored) is not whole
+    )
 
 
 def _release(program: Program, node: Node, free: dict[tuple[str, Space], list[Buffer]]) -> None:

@@ -479,12 +479,24 @@ class Loop:
         return [n for n in found if not (n.op is DIM and n.inputs[0] in found)]
 
 
+def is_size(node: Node) -> bool:
+    """Tell whether a scalar is made of sizes and numbers only."""
+    if node.type.ndim or node.type.dtype != "int64":
+        return False
+    stop = {below for below in toposort([node]) if below.op is DIM}
+    return all(
+        below.op in (DIM, CONST) or below.op.kind is Kind.ELEMENTWISE
+        for below in toposort([node], stop)
+    )
+
+
 def _worth_passing(node: Node) -> list[Node]:
     """Return what to pass to a body for something that is the same in every step.
 
-    A repeated number is repeated inside, where it may vanish into an operand of full size.
+    A repeated number is repeated inside, where it may vanish into an operand of full size. Sizes
+    are formulas over those of what is passed anyway.
     """
-    if node.op is CONST:
+    if node.op is CONST or is_size(node):
         return []
     if node.op.name == "expand" and not node.inputs[0].type.ndim:
         return [child for child in node.inputs if child.op is not CONST]

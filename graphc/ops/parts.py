@@ -19,7 +19,14 @@ from graphc.ir.shapes import Dim, add, as_dim, as_size_node, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TensorType
 from graphc.ops.family import builder, to_dtype
-from graphc.ops.movement import dimshuffle, fill, prepare_sized, size_operand, static
+from graphc.ops.movement import (
+    dimshuffle,
+    expand,
+    fill,
+    prepare_sized,
+    size_operand,
+    static,
+)
 
 # -- slices ---------------------------------------------------------------------------------------
 
@@ -71,6 +78,7 @@ def _inside(node: Node, starts: Sequence[Node], lengths: Sequence[Dim]) -> list[
 def _slice_vjp(g: Node, out: Node, x: Node, *bounds: Node) -> list[Node | None]:
     starts, _ = _split_slice(out)
     zeros = fill(x, 0)
+    g = expand(g, sizes(out))  # the sizes say which places it fills
     back = apply(_put, zeros, g, *starts, axes=out.attrs["axes"], steps=out.attrs["steps"])
     return [back, *[None] * len(bounds)]
 

@@ -197,7 +197,7 @@ class Change:
         The next value of each carry.
     replace : dict of Node to Node
         What to put in place of nodes of the body: new leaves, or expressions over what is outside.
-    sequences : list of (Node, Node)
+    sequences, constants : list of (Node, Node)
     """
 
     def __init__(self, node: Node) -> None:
@@ -205,6 +205,7 @@ class Change:
         loop = self.own.loop
         self.following = [carry.following for carry in loop.carries]
         self.sequences = list(loop.sequences)
+        self.constants = list(loop.constants)
         self.replace: dict[Node, Node] = {}
         self._outs: dict[Node, Node] = {}
         self._finals: dict[int, Node] = {}
@@ -317,7 +318,7 @@ class Change:
         if not live and not outs and not (stop is not None and self._steps in asked):
             return values
         made = Loop(
-            loop.count, sequences, carries, list(loop.constants), rows, stop, loop.truncate
+            loop.count, sequences, carries, self.constants, rows, stop, loop.truncate
         ).close()
         new: dict[Node, Node] = {self._steps: steps_of(made)}
         for i, k in enumerate(live):

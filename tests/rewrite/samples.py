@@ -301,6 +301,12 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: (join(0, [m, n]) * row + col[:1])[3:5],
         lambda: (join(1, [m, n]) * join(0, [x, x])[:3].dimshuffle(0, "x"))[:, 4:],
     ],
+    "puts_are_join": [
+        lambda: put(put(m, n[:1], [0], [2], [1]), n[:2], [0], [0], [1]),
+        lambda: put(
+            put(put(m, col, [1], [3], [1]), col * 2, [1], [0], [1]), n[:, 1:3], [1], [1], [1]
+        ),
+    ],
     "put_everything": [lambda: put(x, y * 2, [0], [0], [1])],
     "part_noted": [lambda: index.note_part(x[1:], x)],
     "gather_everything": [

@@ -39,7 +39,8 @@ def _put(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     for axis, step, start in zip(axes, steps, node.inputs[2:], strict=True):
         length = host.program.sizes.of(node.inputs[1])[axis]
         index[axis] = slice_text(host, as_dim(start), length, step)
-    host.body.line(f"np.copyto({out}, {x})", [node])
+    if x != out:
+        host.body.line(f"np.copyto({out}, {x})", [node])
     host.body.line(f"{out}[{', '.join(index)}] = {y}", [node])
 
 

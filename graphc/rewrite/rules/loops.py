@@ -93,7 +93,9 @@ def hoist_invariants(node: Node) -> Node | None:
     if not tops:
         return None
     change = Change(node)
-    change.replace.update(zip(tops, own.outside(tops), strict=True))
+    leaves = [input_node(n.type) for n in tops]
+    change.replace.update(zip(tops, leaves, strict=True))
+    change.constants += zip(leaves, own.outside(tops), strict=True)
     return packed(change.finish())
 
 
@@ -103,7 +105,7 @@ def _is_work(node: Node, own: Opened) -> bool:
         return False
     if node.op.name == "expand" and not node.inputs[0].type.ndim:
         return False
-    return any(leaf in own.fixed and leaf.op is not DIM for leaf in toposort([node]))
+    return any(leaf in own.fixed for leaf in toposort([node]))
 
 
 @procedure("scan")

@@ -18,6 +18,7 @@ from graphc.rewrite.pattern import Attr, Rest, compute, raw
 from graphc.rewrite.rule import procedure, rule, table, uses
 
 _EXPAND, _DIMSHUFFLE, _JOIN = OPS["expand"], OPS["dimshuffle"], OPS["join"]
+_PUT = OPS["put"]
 shuffle, broadcast, shape_as = raw("dimshuffle"), raw("expand"), raw("reshape")
 
 
@@ -370,6 +371,35 @@ def put_everything(node: Node) -> Node | None:
     first = all(same_size(as_dim(start), 0) for start in starts)
     ahead = all(step == 1 for step in node.attrs["steps"])
     return value if first and ahead and same_sizes(sizes(x), sizes(value)) else None
+
+
+@procedure("put")
+def puts_are_join(node: Node) -> Node | None:
+    """Parts that fill an array one after the other are joined: nothing is written before.
+
+    Ends, as puts go.
+    """
+    (axis,) = node.attrs["axes"] if len(node.attrs["axes"]) == 1 else (-1,)
+    parts: list[tuple[int, Node]] = []
+    while axis >= 0 and node.op is _PUT and node.attrs["axes"] == (axis,):
+        start = as_dim(node.inputs[2])
+        if not isinstance(start, int) or node.attrs["steps"] != (1,):
+            return None
+        parts.append((start, node.inputs[1]))
+        whole, node = sizes(node)[axis], node.inputs[0]
+        if _tile(parts, axis, whole):
+            return join(axis, [part for _, part in sorted(parts, key=lambda p: p[0])])  # type: ignore[no-any-return]
+    return None
+
+
+def _tile(parts: Sequence[tuple[int, Node]], axis: int, whole: Dim) -> bool:
+    """Tell whether parts fill an axis, one after the other."""
+    end: Dim = 0
+    for start, part in sorted(parts, key=lambda p: p[0]):
+        if not same_size(start, end):
+            return False
+        end = add(start, sizes(part)[axis])
+    return same_size(end, whole)
 
 
 # -- join -----------------------------------------------------------------------------------------
