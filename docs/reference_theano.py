@@ -290,7 +290,6 @@ UNSUPPORTED = {
     "compile.MonitorMode": "return the expression as an output",
     "compile.ProfileStats": "`f.explain()` shows steps and traffic",
     "compile.ops.*": "an op needs a gradient and code for each backend",
-    "compile.as_op": "an op needs a gradient and code for each backend",
     "compile.ViewOp": "views are found when a program is lowered",
     "compile.DeepCopyOp": "`x.copy()`",
     "gof.*": _GRAPH,

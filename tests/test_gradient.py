@@ -67,6 +67,9 @@ def test_the_result_has_the_form_of_wrt() -> None:
 def test_it_is_part_of_the_language() -> None:
     assert graphc.grad is grad
     assert T.grad is grad and T.Lop is Lop and T.Rop is Rop and T.verify_grad is verify_grad
+    assert graphc.Lop is Lop and graphc.Rop is Rop
+    for name in ("consider_constant", "disconnected_grad", "grad_undefined", "jvp", "numeric_grad"):
+        assert getattr(T, name) is getattr(graphc.gradient, name)
 
 
 def test_shared_variables_and_intermediate_expressions() -> None:

@@ -289,4 +289,4 @@ def difference_errors(
     return DifferenceErrors(exact, chosen, errors)
 
 
-LANGUAGE.update(verify_grad=verify_grad)
+LANGUAGE.update(numeric_grad=numeric_grad, verify_grad=verify_grad)

@@ -14,6 +14,7 @@ from graphc.ir.node import Node, as_node, input_node, operand
 from graphc.ir.op import Undefined
 from graphc.ir.replace import substitute
 from graphc.ir.source import here
+from graphc.ir.types import LANGUAGE
 from graphc.ops import custom as ops
 from graphc.ops.custom import Slot, apply_custom
 from graphc.ops.movement import fill
@@ -389,3 +390,11 @@ def _of_type(name: str, x: Node, given: Node) -> Node:
             here(),
         )
     )
+
+
+LANGUAGE.update(
+    consider_constant=consider_constant,
+    disconnected_grad=disconnected_grad,
+    grad_not_implemented=grad_not_implemented,
+    grad_undefined=grad_undefined,
+)

@@ -290,4 +290,4 @@ def _name(g: Any, name: str | None) -> None:
         g.name = name
 
 
-LANGUAGE.update(grad=grad, Lop=Lop, Rop=Rop)
+LANGUAGE.update(grad=grad, Lop=Lop, Rop=Rop, jvp=jvp)

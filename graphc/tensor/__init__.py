@@ -48,7 +48,20 @@ from graphc.tensor.sorting import *
 from graphc.tensor.subscripts import *
 from graphc.tensor.variables import *
 
-_LATER = ("Lop", "Rop", "grad", "hessian", "jacobian", "verify_grad")
+_LATER = (
+    "Lop",
+    "Rop",
+    "consider_constant",
+    "disconnected_grad",
+    "grad",
+    "grad_not_implemented",
+    "grad_undefined",
+    "hessian",
+    "jacobian",
+    "jvp",
+    "numeric_grad",
+    "verify_grad",
+)
 
 
 def __getattr__(name: str) -> Any:
