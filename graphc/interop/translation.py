@@ -232,6 +232,7 @@ FROM_SYMPY: dict[Any, str] = {
     sympy.Equality: "eq",
     sympy.Unequality: "neq",
     sympy.Not: "invert",
+    sympy.ITE: "where",
 }
 """The op of a SymPy function with the same operands."""
 
