@@ -10,7 +10,6 @@ from graphc.ir import dtypes
 from graphc.ir.node import Node, as_node, const, operand
 from graphc.ir.shapes import Dim, as_size_node, product, sizes
 from graphc.ir.source import here
-from graphc.ir.types import LANGUAGE
 from graphc.ops import index as places_of
 from graphc.ops.elementwise import and_, cast, eq, int_div, maximum, minimum, mod, neq, where
 from graphc.ops.index import gather, scatter, scatter_add
@@ -23,6 +22,9 @@ from graphc.tensor.replacing import set_subtensor
 from graphc.tensor.shaping import flatten
 from graphc.tensor.shaping import squeeze as squeeze
 from graphc.tensor.sizes import size_list
+from graphc.tensor.sorting import argsort
+from graphc.tensor.sorting import cumprod as cumprod
+from graphc.tensor.sorting import cumsum as cumsum
 
 # -- counting -------------------------------------------------------------------------------------
 
@@ -127,7 +129,7 @@ def unique(
     if axis is not None:
         raise GraphcValueError(message("unique: axis is None", [operand(as_node(ar))], here()))
     flat = flatten(as_node(ar))
-    order = LANGUAGE["argsort"](flat, kind="stable")
+    order = argsort(flat)
     in_order = gather(flat, [order])
     new = neq(getitem(in_order, slice(1, None)), getitem(in_order, slice(None, -1)))
     if dtypes.is_float(flat.type.dtype):  # NaN is one number
@@ -140,7 +142,7 @@ def unique(
     if return_index:
         found.append(gather(order, [first]))
     if return_inverse:
-        number = LANGUAGE["cumsum"](cast(marks, dtypes.INDEX)) - 1
+        number = cumsum(cast(marks, dtypes.INDEX)) - 1
         found.append(scatter(iota(as_size_node(sizes(flat)[0])), number, [order]))
     if return_counts:
         end = expand(as_size_node(sizes(flat)[0]), [1])
@@ -358,7 +360,7 @@ def unravel_index(indices: Any, dims: Any, order: str = "C") -> tuple[Any, ...]:
     return tuple(found[::-1] if _row_major(order) else found)
 
 
-# `squeeze` and `repeat`, which Theano has here too, are exported by their own modules
+# what else Theano has here (cumsum, cumprod, repeat, squeeze) is exported by its own module
 __all__ = [
     "bincount",
     "compress",

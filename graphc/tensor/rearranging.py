@@ -12,7 +12,6 @@ from graphc.ir import dtypes
 from graphc.ir.node import CONST, Node, as_node, const, operand
 from graphc.ir.shapes import Dim, add, as_dim, as_size_node, mul, sizes, sub
 from graphc.ir.source import here
-from graphc.ir.types import LANGUAGE
 from graphc.ops.elementwise import cast, lt, maximum, minimum, mod, where
 from graphc.ops.family import is_number
 from graphc.ops.index import gather, searchsorted
@@ -25,6 +24,7 @@ from graphc.ops.reduce import sum as sum_over
 from graphc.tensor.indexing import getitem, place_of_axis
 from graphc.tensor.shaping import concatenate, flatten, stack, transpose
 from graphc.tensor.sizes import size_list
+from graphc.tensor.sorting import cumsum
 
 # -- order of axes and elements -------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ def _repeated_places(count: Node) -> Node:
     if count.op is CONST:
         given = _numbers(count)
         return const(np.repeat(np.arange(len(given)), given))
-    ends = LANGUAGE["cumsum"](cast(count, dtypes.INDEX))
+    ends = cumsum(cast(count, dtypes.INDEX))
     total = sum_over(cast(count, dtypes.INDEX), axes=(0,))
     return searchsorted(ends, iota(total), "right")  # type: ignore[no-any-return]
 
