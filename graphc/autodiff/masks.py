@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from graphc.ir.node import Node, const
-from graphc.ir.op import OPS
+from graphc.ir.dtypes import is_discrete
+from graphc.ir.node import Node, const, number
+from graphc.ir.op import OPS, Kind
 from graphc.ir.shapes import sizes
 from graphc.ops.control import ifelse
 from graphc.ops.elementwise import and_, invert, or_, where
@@ -103,6 +104,50 @@ class Mask:
         if self.node is None or not self.node.type.ndim:
             return False
         return any(self.node.type.shape[axis] != 1 for axis in axes)
+
+
+class Closed(Mask):
+    """Where any of the terms of a sum is not shielded; gradients under it are 0 outside anyway.
+
+    It is put back behind each op whose slope may be infinite, for there 0 would become NaN.
+    """
+
+    __slots__ = ()
+
+    def moved(self, move: Callable[[Node], Node]) -> Mask:
+        """Return the mask for values that were moved to other places."""
+        assert self.node is not None
+        return Closed(self.whole(), move(self.node))
+
+
+_NEAR = 64  # nodes that are looked at for an infinite slope
+_STEEP = (
+    *("arccos", "arccosh", "arcsin", "arctanh", "erfcinv", "erfinv", "gamma", "gammaln"),
+    *("log", "log10", "log1p", "log2", "polygamma", "pow", "psi", "sqrt", "xlogy0"),
+)
+
+
+def is_steep(node: Node) -> bool:
+    """Tell whether an op may have an infinite slope where it has a value, or none at all."""
+    if node.op.name == "true_div":
+        divisor = node.inputs[1]
+        counted = divisor.op.name == "cast" and is_discrete(divisor.inputs[0].type.dtype)
+        return not counted and number(divisor) is None
+    return node.op.name in _STEEP
+
+
+def meets_steep(node: Node) -> bool:
+    """Tell whether a gradient may meet an infinite slope before it leaves the node's space."""
+    seen, stack = {node}, [node]
+    while stack and len(seen) < _NEAR:
+        found = stack.pop()
+        if found.op.kind is not Kind.ELEMENTWISE:
+            continue
+        if is_steep(found):
+            return True
+        stack += [child for child in found.inputs if child not in seen]
+        seen.update(found.inputs)
+    return False
 
 
 class Branch(Mask):

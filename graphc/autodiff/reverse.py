@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from graphc.autodiff.loops import loop_entries
-from graphc.autodiff.masks import Branch, Mask, common, union
+from graphc.autodiff.masks import Branch, Closed, Mask, common, is_steep, meets_steep, union
 from graphc.autodiff.places import together
 from graphc.ir import dtypes
 from graphc.ir.node import Node, const, is_tuple, number
@@ -23,6 +23,7 @@ from graphc.ops.control import ifelse
 from graphc.ops.elementwise import cast, or_, where
 from graphc.ops.family import pad_left
 from graphc.ops.movement import dimshuffle, expand
+from graphc.ops.reduce import any as any_over
 from graphc.ops.reduce import sum as sum_over
 from graphc.ops.results import results
 
@@ -150,6 +151,8 @@ def _passed_on(node: Node, adjoint: Adjoint, active: set[Node]) -> Iterator[tupl
         entries = _entries(node, values, active)
     else:
         value, mask, branch = adjoint
+        if isinstance(mask, Closed) and node.op.kind is not Kind.ELEMENTWISE:
+            mask = mask.whole()
         if node.op.name in _MOVES:
             child = node.inputs[0]
             moved = mask.moved(lambda condition: _move(node, condition))
@@ -164,6 +167,9 @@ def _passed_on(node: Node, adjoint: Adjoint, active: set[Node]) -> Iterator[tupl
             continue
         if isinstance(entry, Undefined):
             yield child, entry
+        elif isinstance(mask, Closed):
+            kept = mask.keep(entry) if is_steep(node) else entry
+            yield child, _fitted(Term(kept, mask, branch), child, space)
         else:
             yield child, _peeled(Term(entry, mask, branch), child, space)
 
@@ -218,7 +224,8 @@ def _finished(adjoint: Adjoint, node: Node) -> Node | Undefined:
 
 def _placed(term: Term, node: Node, top: Branch) -> Node:
     """Return the gradient of a node with its conditions put back, within a branch."""
-    return term.branch.chosen(_full(term.mask.keep(term.value), node), node, top)
+    value = term.value if isinstance(term.mask, Closed) else term.mask.keep(term.value)
+    return term.branch.chosen(_full(value, node), node, top)
 
 
 # -- sums over uses -------------------------------------------------------------------------------
@@ -366,10 +373,15 @@ def _fitted(term: Term, child: Node, space: Node | None) -> Term:
     ]
     if not axes and not lead:
         return Term(value, mask, branch)
-    if mask.varies_over(axes):
-        value, mask = mask.keep(value), mask.whole()
     rest = range(lead, len(shape))
-    mask = mask.moved(lambda condition: _without(condition, (), rest))
+    if mask.varies_over(axes):
+        value, shield = mask.keep(value), mask.node
+        mask = mask.whole()
+        if shield is not None and meets_steep(child):
+            own = [axis for axis in axes if shield.type.shape[axis] != 1]
+            mask = Closed(mask, _without(shield, own, rest, any_over))
+    else:
+        mask = mask.moved(lambda condition: _without(condition, (), rest))
     varying = [axis for axis in axes if value.type.ndim and value.type.shape[axis] != 1]
     if space is not None:
         repeats = [sizes(space)[axis] for axis in axes if axis not in varying]
@@ -377,13 +389,15 @@ def _fitted(term: Term, child: Node, space: Node | None) -> Term:
     return Term(_without(value, varying, rest), mask, branch)
 
 
-def _without(value: Node, summed: Sequence[int], rest: Sequence[int]) -> Node:
+def _without(
+    value: Node, summed: Sequence[int], rest: Sequence[int], fold: Callable[..., Node] = sum_over
+) -> Node:
     """Return a value summed over some axes, with the axes ``rest``; others have size 1."""
     if not value.type.ndim:
         return value
     kept = [axis for axis in range(value.type.ndim) if axis not in summed]
     if summed:
-        value = sum_over(value, axes=tuple(summed))
+        value = fold(value, axes=tuple(summed))
     return dimshuffle(value, [-1 if axis in summed else kept.index(axis) for axis in rest])  # type: ignore[no-any-return]
 
 

@@ -13,6 +13,7 @@ from graphc.autodiff.masks import Mask
 from graphc.gradient import grad
 from graphc.ir.node import Node
 from graphc.ir.walk import leaves, toposort
+from harness import evaluate
 
 x, y = T.dvectors("x", "y")
 s = T.dscalar("s")
@@ -179,3 +180,40 @@ def test_the_gradient_is_written_as_one_choice() -> None:
     """Two halves of a space are not added, they are chosen between."""
     (g,) = as_written(T.sum(T.switch(x > 0, T.sin(x), T.cos(x))), [x])
     assert [node.op.name for node in toposort([g])].count("where") == 1
+
+
+# -- what varies along an axis that a gradient is summed over -------------------------------------
+
+SUMMED: dict[str, tuple[Node, float]] = {
+    "a scalar": (T.switch(x > 0, T.log(s), 0), 1),
+    "an expression of it": (T.switch(x > 0, 2 * T.log(3 * s) * x, 0), 2),
+    "a product": (T.switch(x > 0, x * T.sqrt(s), 0), 0.5),
+    "a division": (T.switch(x > 0, 1 / (x * s), 0), -1),
+    "both branches": (T.switch(x > 0, T.log(s), T.sqrt(x)), 1),
+    "two sums": (T.switch(x > 0, T.log(s), 0) + T.switch(x > 5, T.sqrt(s), 0), 1),
+}
+
+
+@pytest.mark.parametrize("name", SUMMED)
+def test_a_shield_that_varies_along_a_summed_axis(name: str) -> None:
+    expression, factor = SUMMED[name]
+    cost = T.sum(expression)
+    again = grad(grad(cost, s), s)
+    for array, at, slope in [([-1.0, 0.0, -3.0], 0.0, 0.0), ([-1.0, 1.0, -3.0], 1.0, factor)]:
+        given = {x: np.array(array), s: np.array(at)}
+        for way, (found,) in every_way(cost, [s], given).items():
+            np.testing.assert_allclose(found, slope, 1e-12, err_msg=f"{name}, {way}")
+        assert np.isfinite(evaluate(again, given)[0]), name
+
+
+def test_shields_of_rows() -> None:
+    cost = T.sum(T.switch(m > 0, T.log(row) * m, 0))
+    given = {m: np.array([[1.0, -1.0], [2.0, -1.0]]), row: np.array([[2.0, 0.0]])}
+    for way, (found,) in every_way(cost, [row], given).items():
+        np.testing.assert_allclose(found, [[1.5, 0.0]], err_msg=way)
+
+
+def test_no_shield_where_no_slope_is_infinite() -> None:
+    weight = T.dscalar("weight")
+    found = grad(T.sum(T.switch(x > 0, x * T.exp(weight), 0)), weight)
+    assert "any" not in {node.op.name for node in toposort([found])}
