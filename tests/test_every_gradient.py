@@ -22,6 +22,7 @@ from graphc.ir.op import OPS
 from graphc.ir.shapes import sizes
 from graphc.ir.verify import verify
 from graphc.ir.walk import leaves
+from graphc.ops.results import results
 from harness import evaluate, evaluate_sizes, numeric_gradients
 from op_samples import Case, cases, rows
 
@@ -47,8 +48,13 @@ def place_is_float(node: Node) -> bool:
     return dtypes.is_float(node.type.dtype)
 
 
+def float_results(case: Case) -> list[Node]:
+    """Return what a case computes, of several results those that are floats."""
+    return [node for node in results(case.node) if place_is_float(node)]
+
+
 def differentiable(name: str) -> bool:
-    return any(place_is_float(one.node) for one in float_cases(name))
+    return any(map(float_results, float_cases(name)))
 
 
 ALL = rows()
@@ -60,6 +66,15 @@ def weighted(node: Node, name: str, value: np.ndarray) -> Node:
     """Return a sum of the elements with weights of its own for each, as a cost."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return T.sum(node * const(rng.uniform(0.5, 1.5, value.shape)))  # type: ignore[no-any-return]
+
+
+def seeded_cost(case: Case) -> Node:
+    """Return a cost of all that a case computes."""
+    given = dict(zip(case.inputs, case.arrays, strict=True))
+    found = float_results(case)
+    pairs = enumerate(zip(found, evaluate(found, given), strict=True))
+    costs = [weighted(node, f"{case!r} {i}" if i else repr(case), v) for i, (node, v) in pairs]
+    return T.add(*costs) if len(costs) > 1 else costs[0]  # type: ignore[no-any-return]
 
 
 def slopes(cost: Node, case: Case, places: Sequence[int]) -> list[Node]:
@@ -94,11 +109,11 @@ def check(
 @pytest.mark.parametrize("name", SMOOTH)
 def test_first_and_second_gradients(name: str) -> None:
     for one in float_cases(name):
-        if not place_is_float(one.node):
+        if not float_results(one):
             continue
         given = dict(zip(one.inputs, one.arrays, strict=True))
         places = [i for i, node in enumerate(one.inputs) if place_is_float(node)]
-        cost = weighted(one.node, repr(one), evaluate(one.node, given)[0])
+        cost = seeded_cost(one)
         first = slopes(cost, one, places)
         check(cost, one, places, first, FIRST)
         values = zip(first, evaluate(first, given), strict=True)
@@ -149,13 +164,10 @@ def check_forward(node: Node, case: Case, places: Sequence[int], allowed: float)
 def test_forward_and_forward_over_reverse(name: str) -> None:
     """Tangents of the value, and of its gradient: products with a Jacobian and with a Hessian."""
     for one in float_cases(name):
-        if not place_is_float(one.node):
-            continue
         places = [i for i, node in enumerate(one.inputs) if place_is_float(node)]
-        check_forward(one.node, one, places, FIRST)
-        given = dict(zip(one.inputs, one.arrays, strict=True))
-        cost = weighted(one.node, repr(one), evaluate(one.node, given)[0])
-        for g in slopes(cost, one, places):
+        for node in float_results(one):
+            check_forward(node, one, places, FIRST)
+        for g in slopes(seeded_cost(one), one, places) if float_results(one) else ():
             check_forward(g, one, places, SECOND)
 
 
@@ -163,8 +175,9 @@ def test_forward_and_forward_over_reverse(name: str) -> None:
 def test_what_is_discrete_passes_no_gradient(name: str) -> None:
     for one in float_cases(name):
         floats = [x for x in one.inputs if place_is_float(x)]
-        cost = T.sum(T.cast(one.node, "float64"))
-        assert gradients([cost], [const(1.0)], floats) == [None] * len(floats), one
+        for node in results(one.node):
+            cost = T.sum(T.cast(node, "float64"))
+            assert gradients([cost], [const(1.0)], floats) == [None] * len(floats), one
 
 
 @pytest.mark.parametrize("name", ["int_div", "cast"])
@@ -192,17 +205,12 @@ def test_every_row_is_in_one_of_the_tests() -> None:
 TOGETHER = 20  # cases in one function
 
 
-def seeded_cost(case: Case) -> Node:
-    given = dict(zip(case.inputs, case.arrays, strict=True))
-    return weighted(case.node, repr(case), evaluate(case.node, given)[0])
-
-
 @pytest.mark.parametrize("part", range(3))
 def test_gradients_compiled(part: int, backend: str) -> None:
     """``grad`` of a rewritten cost, through a backend, against the rows' gradients as written."""
     brief = backend == "opencl"  # kernels take long to build
     found = [one for name in SMOOTH[part::3] for one in float_cases(name, brief=brief)]
-    found = [one for one in found if place_is_float(one.node)]
+    found = [one for one in found if float_results(one)]
     assert found
     for start in range(0, len(found), TOGETHER):
         compare_compiled(found[start : start + TOGETHER], backend)

@@ -38,7 +38,8 @@ class Disconnection:
     def of(option: str, action: str, value: str) -> Disconnection:
         """Check what the user chose; ``'zero'`` and ``'none'`` are short for both choices."""
         check_choice(option, action, ("raise", "warn", "ignore", "zero", "none"))
-        check_choice("return_disconnected", value, ("zero", "none", "None", "Disconnected"))
+        allowed = ("zero", "none", "None", "disconnected", "Disconnected")
+        check_choice("return_disconnected", value, allowed)
         if action in ("zero", "none"):
             action, value = "ignore", action
         return Disconnection(option, action, value.lower())
