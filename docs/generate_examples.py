@@ -40,6 +40,7 @@ PAGES = {
     "docs/tutorials/linear.md": "linear.py",
     "docs/tutorials/logistic.md": "logistic.py",
     "docs/tutorials/network.md": "network.py",
+    "docs/tutorials/convolution.md": "convolution.py",
 }
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.M | re.S)
 REGION = re.compile(

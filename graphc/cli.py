@@ -30,6 +30,7 @@ TUTORIALS = {
     "linear": "linear_regression",
     "logistic": "logistic_regression",
     "network": "neural_network",
+    "convolution": "convolutional_network",
 }
 _PACKAGES = {"sklearn": "scikit-learn"}  # what modules are called on PyPI, where it differs
 _COLUMNS = (
@@ -57,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["tutorial"])
-    linear    Ridge regression ...
-    logistic  Logistic regression ...
-    network   A network ...
+    linear       Ridge regression ...
+    logistic     Logistic regression ...
+    network      A network ...
+    convolution  A convolutional ...
     0
     """
     options = _parser().parse_args(argv)
@@ -194,7 +196,7 @@ def _tutorial(options: argparse.Namespace) -> int:
     if options.name is None:
         for name, file in TUTORIALS.items():
             doc = ast.get_docstring(ast.parse(_example(file).read_text(encoding="utf-8"))) or ""
-            print(f"{name:<10}{doc.splitlines()[0] if doc else file}")
+            print(f"{name:<13}{doc.splitlines()[0] if doc else file}")
         return 0
     if options.name not in TUTORIALS:
         known = ", ".join(TUTORIALS)

@@ -85,7 +85,7 @@ def test_sizes_of_memory() -> None:
 def test_tutorials_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tutorial"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["linear", "logistic", "network"]
+    assert names == ["linear", "logistic", "network", "convolution"]
 
 
 def test_a_tutorial(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_tutorial(tmp_path: Path) -> None:
     [
         ([], "required: command"),
         (["nonsense"], "nonsense"),
-        (["tutorial", "quadratic"], "there are linear, logistic, network"),
+        (["tutorial", "quadratic"], "there are linear, logistic, network, convolution"),
         (["tutorial", "linear", "--backend", "cuda"], "cuda"),
         (["tutorial", "linear", "--svg", "no/such/folder/p.svg"], "no folder"),
     ],

@@ -14,7 +14,8 @@ from graphc.backends.opencl.choice import list_devices
 
 ROOT = Path(__file__).parent.parent
 REMEDY = "run python docs/generate_examples.py"
-PAGES = ["README.md", *(f"docs/tutorials/{name}.md" for name in ("linear", "logistic", "network"))]
+TUTORIALS = ("linear", "logistic", "network", "convolution")
+PAGES = ["README.md", *(f"docs/tutorials/{name}.md" for name in TUTORIALS)]
 SCRIPT = """
 import json, sys
 sys.path.insert(0, sys.argv[1])

@@ -1,4 +1,4 @@
-"""The three tutorials reach on held-out data what their pages promise, on both backends."""
+"""The tutorials reach on held-out data what their pages promise, on both backends."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def test_logistic(backend: str, tmp_path: Path) -> None:
 def test_network(backend: str, tmp_path: Path) -> None:
     """At most one digit in twenty is misread."""
     assert run("neural_network", backend, tmp_path)["accuracy"] >= 0.95
+
+
+def test_convolution(backend: str, tmp_path: Path) -> None:
+    """At most three digits in a hundred are misread."""
+    assert run("convolutional_network", backend, tmp_path)["accuracy"] >= 0.97
 
 
 def test_default_picture_and_report(
