@@ -376,7 +376,7 @@ FUNCTIONS: dict[str, str | Callable[..., Any]] = {
             *("diff", "dot", "einsum", "expand_dims", "full_like", "inner", "kron", "nonzero"),
             *("ones_like", "outer", "ravel", "repeat", "roll", "searchsorted", "swapaxes", "take"),
             *("tensordot", "tile", "trace", "tril", "triu", "unique", "vdot", "zeros_like", "flip"),
-            *("meshgrid", "unravel_index", "ravel_multi_index"),
+            *("compress", "meshgrid", "pad", "ravel_multi_index", "unravel_index"),
         )
     },
     "amax": "max",

@@ -13,6 +13,7 @@ import graphc.tensor as T
 from graphc import errors
 from graphc.ir.types import LANGUAGE
 from graphc.tensor import numpy_protocol as protocol
+from harness import evaluate
 
 Program = Callable[[Any, Any], Any]
 
@@ -91,6 +92,87 @@ def test_values_are_numpys(name: str, backend: str) -> None:
     assert got.shape == expected.shape
     assert got.dtype == expected.dtype
     np.testing.assert_allclose(got, expected, rtol=1e-6 if got.dtype == "float32" else 1e-12)
+
+
+MORE = {
+    "repeat": lambda x, y, i, a: np.repeat(x, 2, axis=1),
+    "repeat of all": lambda x, y, i, a: np.repeat(x, 2),
+    "tile": lambda x, y, i, a: np.tile(x, (2, 1)),
+    "roll": lambda x, y, i, a: np.roll(x, 1, axis=0),
+    "roll of all": lambda x, y, i, a: np.roll(x, 2),
+    "flip": lambda x, y, i, a: np.flip(x, 0) + np.flip(x),
+    "pad": lambda x, y, i, a: np.pad(x, ((0, 1), (2, 0))),
+    "cumsum": lambda x, y, i, a: np.cumsum(x, axis=1),
+    "cumsum of all": lambda x, y, i, a: np.cumsum(x),
+    "cumprod": lambda x, y, i, a: np.cumprod(x, 0) + np.multiply.accumulate(x),
+    "add.accumulate": lambda x, y, i, a: np.add.accumulate(x),
+    "sort": lambda x, y, i, a: np.sort(x) + np.sort(x, axis=0),
+    "sort of all": lambda x, y, i, a: np.sort(x, axis=None),
+    "argsort": lambda x, y, i, a: np.argsort(x, axis=1),
+    "diff": lambda x, y, i, a: np.diff(x, n=2, axis=1),
+    "bincount": lambda x, y, i, a: np.bincount(i, weights=y, minlength=6),
+    "searchsorted": lambda x, y, i, a: np.searchsorted(np.arange(4.0), y, side="right"),
+    "take": lambda x, y, i, a: np.take(x, i, axis=1),
+    "take of all": lambda x, y, i, a: np.take(x, i),
+    "choose": lambda x, y, i, a: np.choose(i, [y, y * 2, y * 3]),
+    "diag": lambda x, y, i, a: np.diag(y)[:3, :3] + np.diag(a),
+    "diagonal": lambda x, y, i, a: np.diagonal(x),
+    "trace": lambda x, y, i, a: np.trace(a),
+    "tril": lambda x, y, i, a: np.tril(x) * 2 + np.triu(x, 1),
+    "nonzero": lambda x, y, i, a: np.nonzero(np.greater(x, 0))[1],
+    "unique": lambda x, y, i, a: np.unique(i),
+    "einsum": lambda x, y, i, a: np.einsum("ij,j->i", x, y),
+    "tensordot": lambda x, y, i, a: np.tensordot(x, x, axes=([0], [0])),
+    "inner": lambda x, y, i, a: np.inner(x, y) + np.vdot(y, y),
+    "kron": lambda x, y, i, a: np.kron(x, a),
+    "compress": lambda x, y, i, a: np.compress([True, False, True], x, axis=0),
+    "unravel_index": lambda x, y, i, a: np.unravel_index(i, (2, 2))[0],
+    "meshgrid": lambda x, y, i, a: np.meshgrid(y, i)[0],
+    "isclose": lambda x, y, i, a: np.isclose(x, x + 1e-9),
+    "arctan2": lambda x, y, i, a: np.arctan2(x, y) + np.logaddexp(x, y),
+    "rint": lambda x, y, i, a: np.rint(x) + np.floor(x) + np.trunc(x) + np.round(x),
+    "radians": lambda x, y, i, a: np.deg2rad(x) + np.radians(x) + np.degrees(x),
+    "left_shift": lambda x, y, i, a: np.left_shift(i, 2) + np.right_shift(i, 1),
+    "linalg.inv": lambda x, y, i, a: np.linalg.inv(a),
+    "linalg.det": lambda x, y, i, a: np.linalg.det(a),
+    "linalg.slogdet": lambda x, y, i, a: np.linalg.slogdet(a)[1],
+    "linalg.solve": lambda x, y, i, a: np.linalg.solve(a, x),
+    "linalg.cholesky": lambda x, y, i, a: np.linalg.cholesky(np.matmul(a, np.transpose(a))),
+    "linalg.qr": lambda x, y, i, a: np.absolute(np.linalg.qr(a)[1]),
+    "linalg.svd": lambda x, y, i, a: np.linalg.svd(a)[1],
+    "linalg.eigh": lambda x, y, i, a: np.linalg.eigh(a + np.transpose(a))[0],
+    "linalg.pinv": lambda x, y, i, a: np.linalg.pinv(x),
+    "linalg.matrix_power": lambda x, y, i, a: np.linalg.matrix_power(a, 3),
+    "linalg.norm": lambda x, y, i, a: np.linalg.norm(x) + np.linalg.norm(y, 1),
+    "linalg.norm of rows": lambda x, y, i, a: np.linalg.norm(x, axis=1, keepdims=True),
+}
+"""More of the language: matrices, places and order."""
+
+
+def word_of(name: str) -> Any:
+    own = name.split(" ")[0]
+    meaning = protocol.FUNCTIONS.get(own, protocol.UFUNCS.get(own, own))
+    return own if callable(meaning) else meaning
+
+
+COUNTED = ("bincount", "nonzero", "unique")  # how many there are, only a call knows
+THERE = [name for name in MORE if "." in word_of(name) or word_of(name) in LANGUAGE]
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_more_values_are_numpys(name: str) -> None:
+    rng = np.random.default_rng(3)
+    x, y, i, a = T.dmatrix("x"), T.dvector("y"), T.lvector("i"), T.dmatrix("a")
+    square = 2 * np.eye(3) + 0.1 * rng.normal(size=(3, 3))
+    given = (rng.normal(size=(3, 4)), rng.normal(size=4), np.array([0, 2, 1, 1]), square)
+    expected = np.asarray(MORE[name](*given))
+    made = MORE[name](x, y, i, a)
+    (got,) = evaluate(made, dict(zip([x, y, i, a], given, strict=True)))
+    assert got.shape == expected.shape and got.dtype == expected.dtype
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+    if name not in COUNTED:
+        f = graphc.function([x, y, i, a], made, on_unused_input="ignore")
+        np.testing.assert_allclose(f(*given), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_equal_parts_of_a_known_size() -> None:
