@@ -229,6 +229,10 @@ def test_gradients_that_do_not_fit() -> None:
         made(lambda g, out, a: T.outer(g, g))(x)
     with pytest.raises(GraphcTypeError, match="or is no float"):
         made(lambda g, out, a: g > 0)(x)
+    with pytest.raises(GraphcTypeError, match="the gradient rule is a function, not 3"):
+        gradient.custom_grad(3)(T.exp)
+    with pytest.raises(GraphcTypeError, match="what is decorated is a function, not 3"):
+        gradient.custom_grad(lambda g, out, a: g)(3)
     with pytest.raises(GraphcValueError, match="nothing returns nothing"):
         gradient.custom_grad(lambda g, out, a: g, name="nothing")(lambda a: [])(x)
     f = graphc.function([x, y], grad(T.sum(made(lambda g, out, a: y)(x)), x))

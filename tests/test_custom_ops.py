@@ -141,6 +141,8 @@ def test_results_that_are_not_as_declared() -> None:
 def test_wrong_declarations_and_arguments() -> None:
     with pytest.raises(GraphcTypeError, match="3 is not a type such as"):
         made(np.sin, out=3)
+    with pytest.raises(GraphcTypeError, match="custom_op: 3 is not a function"):
+        graphc.custom_op(3)
     with pytest.raises(GraphcTypeError, match="'vector' is not a type such as"):
         graphc.as_op(itypes="vector", otypes=[T.dvector])
     with pytest.raises(GraphcTypeError, match="argument 1 is float64, and float64"):

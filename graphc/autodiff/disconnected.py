@@ -27,22 +27,27 @@ class Disconnected:
 class Disconnection:
     """What to do when there is no gradient: ``action`` first, then ``value`` is the result.
 
-    ``option`` is the name of the argument that the user chose ``action`` by.
+    ``option`` is the name of the argument that the user chose ``action`` by, ``call`` and ``what``
+    are what was called, and on what.
     """
 
     option: str
     action: str
     value: str
+    call: str = "grad"
+    what: str = "the cost"
 
     @staticmethod
-    def of(option: str, action: str, value: str) -> Disconnection:
+    def of(
+        option: str, action: str, value: str, call: str = "grad", what: str = "the cost"
+    ) -> Disconnection:
         """Check what the user chose; ``'zero'`` and ``'none'`` are short for both choices."""
         check_choice(option, action, ("raise", "warn", "ignore", "zero", "none"))
         allowed = ("zero", "none", "None", "disconnected", "Disconnected")
         check_choice("return_disconnected", value, allowed)
         if action in ("zero", "none"):
             action, value = "ignore", action
-        return Disconnection(option, action, value.lower())
+        return Disconnection(option, action, value.lower(), call, what)
 
     def gradient(
         self, outputs: Sequence[Node], x: Node, constant: Collection[Node]
@@ -52,9 +57,9 @@ class Disconnection:
         if path.exists and path.cut is None:
             return zeros(x)  # simplification found that x cancels
         if path.cut is None:
-            what = f"grad: the cost does not depend on {_label(x)}"
+            what = f"{self.call}: {self.what} does not depend on {_label(x)}"
             return self._choose(what, [x], _depends(outputs), x)
-        what = f"grad: no gradient passes from the cost to {_label(x)}"
+        what = f"{self.call}: no gradient passes from {self.what} to {_label(x)}"
         return self._choose(what, [x, *({path.cut} - {x})], path.why, x)
 
     def product(self, f: Node, wrt: Sequence[Node]) -> Node | Disconnected | None:

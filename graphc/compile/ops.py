@@ -74,6 +74,8 @@ def custom_op(
     """
     if function is None:
         return lambda decorated: custom_op(decorated, out=out, shape=shape, vjp=vjp, name=name)
+    if not callable(function):
+        raise GraphcTypeError(message(f"custom_op: {function!r} is not a function", (), here()))
     types, several = _types(out)
     shapes = None if shape is None else _shapes(shape, several)
     if out is None and shape is None:

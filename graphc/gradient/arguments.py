@@ -99,7 +99,7 @@ def matched(what: str, nodes: Any, points: Any) -> tuple[list[Node], list[Any]]:
     return [x for x, _ in pairs], [v for _, v in pairs]
 
 
-def as_seed(node: Node, given: Any) -> Node:
+def as_seed(node: Node, given: Any, what: str = "gradient") -> Node:
     """Return a gradient or direction of a node in the node's shape, which a call checks."""
     g = given if isinstance(given, (int, float)) else as_node(given)
     mine = node.type.shape
@@ -111,7 +111,7 @@ def as_seed(node: Node, given: Any) -> Node:
     if not fits:
         raise ShapeError(
             message(
-                f"the gradient of {label(node)} has another shape than {label(node)}",
+                f"the {what} of {label(node)} has another shape than {label(node)}",
                 [operand(node), operand(as_node(g))],
                 here(),
             )

@@ -173,11 +173,25 @@ def custom_grad(vjp: Rule, name: str | None = None) -> Callable[[Rule], CustomGr
     >>> graphc.function([x], T.grad(sine(x), x))(0.0)
     array(1.)
     """
+    _must_be_callable("custom_grad: the gradient rule", vjp)
 
     def decorate(function: Rule) -> CustomGrad:
+        _must_be_callable("custom_grad: what is decorated", function)
         return CustomGrad(function, vjp, name or str(getattr(function, "__name__", "custom")))
 
     return decorate
+
+
+def _must_be_callable(what: str, function: Any) -> None:
+    if not callable(function):
+        raise GraphcTypeError(
+            message(
+                f"{what} is a function, not {function!r}",
+                (),
+                here(),
+                "@custom_grad(lambda g, out, x: ...) above a function of expressions",
+            )
+        )
 
 
 class CustomGrad:

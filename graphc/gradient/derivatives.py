@@ -132,7 +132,7 @@ def Lop(
     constant = [as_node(x) for x in listed(consider_constant)]
     seeds = [as_seed(node, v) for node, v in zip(outputs, points, strict=True)]
     found = simplified_gradients(outputs, seeds, wanted, constant)
-    options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
+    options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero", "Lop", "f")
     results = [
         options.gradient(outputs, x, constant) if g is None else defined(g, x, "raise")
         for g, x in zip(found, wanted, strict=True)

@@ -188,7 +188,7 @@ def _reverse(
     disconnected_inputs: str,
     one_by_one: bool,
 ) -> list[Any]:
-    options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
+    options = _options(disconnected_inputs)
     seed = stand_in(output)
     found = simplified_gradients([output], [seed], wanted, constant)
     pairs = enumerate(zip(found, wanted, strict=True))
@@ -204,6 +204,11 @@ def _reverse(
     return results
 
 
+def _options(disconnected_inputs: str) -> Disconnection:
+    names = "disconnected_inputs", disconnected_inputs, "zero"
+    return Disconnection.of(*names, "jacobian", "the expression")
+
+
 def _loop(results: list[Node], seed: Node, like: Node) -> list[Node]:
     """Return what `derivatives` returns, one seed after the other."""
     if not results:
@@ -217,7 +222,7 @@ def _loop(results: list[Node], seed: Node, like: Node) -> list[Node]:
 
 
 def _forward(output: Node, x: Node, constant: Sequence[Node], disconnected_inputs: str) -> Any:
-    options = Disconnection.of("disconnected_inputs", disconnected_inputs, "zero")
+    options = _options(disconnected_inputs)
     tangent = stand_in(x)
     (moved,) = simplified_products([output], [x], [tangent], constant)
     if moved is None:

@@ -64,7 +64,9 @@ def simplified_products(
     scalars = [input_node(TensorType(node.type.dtype, ())) for node in outputs]
     free = [fill(node, scalar) for node, scalar in zip(outputs, scalars, strict=True)]
     pairs = zip(simplified_gradients(outputs, free, wrt, constant), wrt, points, strict=True)
-    linear = [(defined(g, x, "raise"), as_seed(x, v)) for g, x, v in pairs if g is not None]
+    linear = [
+        (defined(g, x, "raise"), as_seed(x, v, "direction")) for g, x, v in pairs if g is not None
+    ]
     found = gradients([g for g, _ in linear], [v for _, v in linear], free)
     gone = {scalar: const(0, scalar.type.dtype) for scalar in scalars}  # left in shapes only
     return [substitute([g], gone)[0] if isinstance(g, Node) else g for g in found]
