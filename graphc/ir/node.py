@@ -286,7 +286,9 @@ METHODS = [
     "mean",
     "min",
     "nonzero",
+    "nonzero_values",
     "norm",
+    "ones_like",
     "prod",
     "ptp",
     "ravel",
@@ -303,6 +305,7 @@ METHODS = [
     "transpose",
     "trunc",
     "var",
+    "zeros_like",
 ]
 for _name in METHODS:
     setattr(Node, _name, _method(_name))

@@ -8,7 +8,7 @@ left away. What cannot be read so is shown as an ellipsis.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from graphc.ir.node import Node, number
 from graphc.ir.shapes import Dim, as_dim, sizes
@@ -54,6 +54,11 @@ def slice_text(node: Node, text: Callable[[Dim], str]) -> str:
     for axis, step, start, length in zip(axes, steps, starts, lengths, strict=True):
         parts[axis] = _part(as_dim(start), length, step, whole[axis], text)
     return f"[{', '.join(parts)}]"
+
+
+def places_text(node: Node, indices: Sequence[str]) -> str:
+    """Return the brackets of a read or write at places: ``[:, i, j]``."""
+    return f"[{', '.join([':'] * node.attrs['axis'] + list(indices))}]"
 
 
 def _part(start: Dim, length: Dim, step: int, whole: Dim, text: Callable[[Dim], str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node, number
-from graphc.ir.notation import called, shuffle_text, slice_text
+from graphc.ir.notation import called, places_text, shuffle_text, slice_text
 from graphc.ir.op import Kind
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import toposort
@@ -63,6 +63,9 @@ def apply_formula(node: Node, parts: list[tuple[str, int]]) -> str:
             return f"{texts[0]} - {texts[1].removeprefix('-')}"  # rules write x - 1 as x + -1
         return op.formula.format(*texts, **{k: _attr(v) for k, v in node.attrs.items()})
     inside = [text for text, _ in parts]
+    if op.name == "gather":
+        first = inside[0] if parts[0][1] >= 100 else f"({inside[0]})"
+        return first + places_text(node, inside[1:])
     if op.kind is Kind.REGION or "called" in node.attrs:  # a body does not fit into a line
         return f"{called(node)}({', '.join(inside)})"
     inside += _axes(node) or [f"{name}={_attr(value)}" for name, value in node.attrs.items()]

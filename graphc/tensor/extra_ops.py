@@ -17,6 +17,7 @@ from graphc.ops.movement import dimshuffle, expand
 from graphc.ops.parts import iota, join
 from graphc.ops.reduce import max as max_over
 from graphc.tensor.indexing import flatnonzero, getitem, inside, open_grid, place_of_axis, take
+from graphc.tensor.rearranging import atleast_nd
 from graphc.tensor.rearranging import repeat as repeat
 from graphc.tensor.replacing import set_subtensor
 from graphc.tensor.shaping import flatten
@@ -278,6 +279,46 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
     return set_subtensor(getitem(board, (iota(as_size_node(rows)), y)), 1)
 
 
+def inverse_permutation(perm: Any) -> Any:
+    """Return the permutation that undoes a permutation of 0, 1, ...
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.inverse_permutation(T.constant([2, 0, 1])).eval()
+    array([1, 2, 0])
+    """
+    perm = _integers(perm, "inverse_permutation")
+    if perm.type.ndim != 1:
+        raise GraphcTypeError(message("inverse_permutation: a vector", [operand(perm)], here()))
+    turns = iota(as_size_node(sizes(perm)[0]))
+    return cast(scatter(turns, turns, [perm]), perm.type.dtype)
+
+
+def permute_row_elements(x: Any, y: Any, inverse: int = 0) -> Any:
+    """Return an array with its last axis permuted by the rows of y, or by their inverses.
+
+    Parameters
+    ----------
+    x : expression
+    y : expression of integers
+        A permutation for each line along the last axis, or a vector for all of them.
+    inverse : int
+        Whether to undo the permutation instead.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.permute_row_elements(T.dmatrix("m"), T.lvector("p")).type
+    float64[?, ?]
+    """
+    x, y = as_node(x), _integers(y, "permute_row_elements")
+    rank = max(x.type.ndim, y.type.ndim)
+    x, y = atleast_nd(x, rank), atleast_nd(y, rank)
+    place = (*open_grid(sizes(x))[:-1], y)
+    return set_subtensor(getitem(x, place), x) if inverse else getitem(x, place)
+
+
 # -- places as numbers and as tuples --------------------------------------------------------------
 
 
@@ -367,6 +408,8 @@ __all__ = [
     "diff",
     "fill_diagonal",
     "fill_diagonal_offset",
+    "inverse_permutation",
+    "permute_row_elements",
     "ravel_multi_index",
     "searchsorted",
     "to_one_hot",

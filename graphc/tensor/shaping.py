@@ -143,6 +143,34 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> Any:
     return addbroadcast(x, *[axis for axis, flag in enumerate(broadcastable) if flag])
 
 
+def specify_shape(x: Any, shape: Any) -> Any:
+    """Return x with sizes that are known from now on; that they are right is checked in the call.
+
+    Parameters
+    ----------
+    x : expression
+    shape : sequence of int, expressions or None
+        None leaves a size as it is.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> T.specify_shape(T.dmatrix("m"), (None, 3)).type
+    float64[?, 3]
+    """
+    x = as_node(x)
+    given = [None] * x.type.ndim if shape is None else shape
+    if not isinstance(given, Node):
+        given = [own if one is None else one for one, own in zip(given, sizes(x), strict=False)]
+    wanted = size_list(given, "specify_shape", x.type.ndim)
+    known = zip(x.type.shape, wanted, strict=True)
+    if any(own == 1 and isinstance(size, int) and size != 1 for own, size in known):
+        raise ShapeError(
+            message(f"specify_shape: its sizes are not {tuple(wanted)}", [operand(x)], here())
+        )
+    return movement.expand(x, wanted)
+
+
 # -- axes -----------------------------------------------------------------------------------------
 
 
@@ -400,6 +428,7 @@ __all__ = [
     "shape_padaxis",
     "shape_padleft",
     "shape_padright",
+    "specify_shape",
     "squeeze",
     "stack",
     "swapaxes",

@@ -155,7 +155,7 @@ class Labels:
         parts = [self._expression(child, names, depth - 1) for child in below[:_MANY]]
         texts = [text for text, _ in parts] + [MISSING] * (len(below) > _MANY)
         if node.op.name in NOTATION:
-            if node.op.kind in (Kind.VIEW, Kind.COMPOSITE):
+            if node.op.kind in (Kind.VIEW, Kind.COMPOSITE) or node.op.name == "gather":
                 texts = [text if tight == ATOM else f"({text})" for text, tight in parts]
             return NOTATION[node.op.name](node, texts, self), ATOM
         if node.op.formula:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from graphc.ir.node import Node
-from graphc.ir.notation import shuffle_text, slice_text
+from graphc.ir.notation import places_text, shuffle_text, slice_text
 from graphc.ir.shapes import Dim, as_dim
 
 MISSING = "…"
@@ -69,6 +69,23 @@ def _put(node: Node, texts: list[str], sizes: Sizes) -> str:
     return f"replace {index}" if into == MISSING else f"{into} with {index} = {new}"
 
 
+def _gather(node: Node, texts: list[str], sizes: Sizes) -> str:
+    index = _places(node, texts[1:])
+    return _after(texts[0], index, f"at {index}")
+
+
+def _scatter(node: Node, texts: list[str], sizes: Sizes) -> str:
+    index = _places(node, texts[2:])
+    adds = node.op.name == "scatter_add"
+    if texts[0] == MISSING:
+        return f"add at {index}" if adds else f"replace {index}"
+    return f"{texts[0]} with {index} {'+=' if adds else '='} {texts[1]}"
+
+
+def _places(node: Node, indices: list[str]) -> str:
+    return places_text(node, ["places" if text == MISSING else text for text in indices])
+
+
 def _fill(node: Node, texts: list[str], sizes: Sizes) -> str:
     like, value = texts
     return f"{ {'0': 'zeros', '1': 'ones'}.get(value, value) } like {like}"
@@ -100,6 +117,9 @@ NOTATION: dict[str, Notation] = {
     "reshape": _reshape,
     "slice": _slice,
     "put": _put,
+    "gather": _gather,
+    "scatter": _scatter,
+    "scatter_add": _scatter,
     "fill": _fill,
     "join": _join,
     "iota": _iota,

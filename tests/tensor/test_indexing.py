@@ -380,3 +380,14 @@ def test_embeddings_are_updated_at_their_places() -> None:
 def host_space(step: Any) -> str:
     group = getattr(step, "group", None)
     return repr(group.space) if group is not None else ""
+
+
+def test_reads_and_writes_are_written_as_numpy_writes_them() -> None:
+    x, i = T.dmatrix("x"), T.lvector("i")
+    assert repr(x[i]) == "x[i]"
+    assert repr((x + 1)[:, i] * 2) == "(x + 1)[:, i] * 2"
+    assert repr(x[1:, i]) == "x[1:][:, i]"
+    f = graphc.function([x, i], [(x + 1)[:, i] * 2, T.inc_subtensor(x[i], 1.0)])
+    picture = f.dot_source()
+    assert "x with [i] += " in picture
+    assert "(x + 1)[:, i]" in picture

@@ -45,7 +45,8 @@ def put_at(x: Array, y: Array, indices: tuple[Array, ...], axis: int, out: Array
     """
     for index, size in zip(indices, x.shape[axis:], strict=False):
         check_range(index, size)
-    np.copyto(out, x)
+    if x is not out:
+        np.copyto(out, x)
     out[(slice(None),) * axis + indices] = y
 
 
@@ -60,7 +61,8 @@ def add_at(
         If an index is out of range.
     """
     rows = flat_places(indices, x.shape[axis : axis + len(indices)])
-    np.copyto(out, x)
+    if x is not out:
+        np.copyto(out, x)
     if distinct:
         out[(slice(None),) * axis + indices] += y
         return

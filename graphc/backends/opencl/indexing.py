@@ -159,7 +159,7 @@ class IndexRoutines:
         rows = flat_places(tuple(map(self._fetched, indices)), shape)
         if isinstance(x, (bool, int, float)):
             self._fill_view(out, x)
-        else:
+        elif x is not out:
             self._copy_view(x, out)
         if not rows.size or 0 in out.shape:
             return
