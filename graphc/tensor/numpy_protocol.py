@@ -376,6 +376,16 @@ FUNCTIONS: dict[str, str | Callable[..., Any]] = {
             *("diff", "dot", "einsum", "expand_dims", "full_like", "inner", "kron", "nonzero"),
             *("ones_like", "outer", "ravel", "repeat", "roll", "searchsorted", "swapaxes", "take"),
             *("tensordot", "tile", "trace", "tril", "triu", "unique", "vdot", "zeros_like", "flip"),
+            *(
+                "fliplr",
+                "flipud",
+                "rot90",
+                "rollaxis",
+                "take_along_axis",
+                "flatnonzero",
+                "linspace",
+                "logspace",
+            ),
             *("compress", "meshgrid", "pad", "ravel_multi_index", "unravel_index"),
         )
     },
