@@ -171,6 +171,8 @@ def _runs_along(index: Node) -> list[int]:
         index = index.inputs[0]
     if index.type.ndim != 1 or index.op.name not in ("iota", "flatnonzero"):
         return []
+    if index.type.shape == (1,):  # which may be repeated
+        return []
     for pattern in reversed(shuffles):
         if axis not in pattern:
             return []

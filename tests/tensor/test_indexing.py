@@ -22,6 +22,7 @@ from graphc.ir.node import Node
 from graphc.ir.shapes import Sizes, sizes
 from graphc.ir.verify import verify
 from graphc.ir.walk import toposort
+from graphc.ops.index import are_distinct
 from harness import evaluate, evaluate_sizes
 
 BOUND = st.none() | st.integers(-7, 7)
@@ -391,3 +392,29 @@ def test_reads_and_writes_are_written_as_numpy_writes_them() -> None:
     picture = f.dot_source()
     assert "x with [i] += " in picture
     assert "(x + 1)[:, i]" in picture
+
+
+def test_what_is_known_to_be_distinct(backend: str) -> None:
+    """Where the graph shows that no place occurs twice, adding is simpler; nowhere else."""
+    x, j, n = T.dmatrix("x"), T.lvector("j"), T.lscalar("n")
+    value, columns = np.zeros((4, 5)), np.array([1, 1, 3])
+    rows = [
+        ((T.arange(n), j), (np.arange(3), columns), True),
+        ((T.arange(n) + 1, j), (np.arange(3) + 1, columns), True),
+        ((T.arange(n) - 1, j), (np.arange(3) - 1, columns), False),
+        ((T.arange(1), j), ([0], columns), False),
+        ((j, j), (columns, columns), False),
+        ((j,), (columns,), False),
+        ((np.array([2, 0]),), ([2, 0],), True),
+        ((np.array([2, -2]),), ([2, -2],), False),
+        ((T.arange(n)[:, None], j), (np.arange(3)[:, None], columns), False),
+        ((T.shape_padright(T.arange(n)), T.arange(n)), (np.arange(3)[:, None], np.arange(3)), True),
+    ]
+    made = [T.inc_subtensor(x[index], 1.0) for index, _, _ in rows]
+    for node, (_, _, distinct) in zip(made, rows, strict=True):
+        assert are_distinct(node.inputs[2:]) is distinct
+    f = graphc.function([x, j, n], made, backend=backend, mode="FAST_COMPILE")
+    for found, (_, index, _) in zip(f(value, columns, 3), rows, strict=True):
+        expected = value.copy()
+        np.add.at(expected, index, 1.0)
+        np.testing.assert_array_equal(found, expected)
