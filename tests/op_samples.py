@@ -29,7 +29,7 @@ from graphc.ops.prefix import recurrence
 from harness import sample
 
 # Leaves carry their values; tests/ir/ is about them.
-LEAVES = {"input", "const", "shared", "param", "dim"}
+LEAVES = {"input", "const", "shared", "param", "dim", "counter", "cell"}
 
 # Results of other ops, and loops and branches, which have tests of their own.
 ELSEWHERE = {"get", "pack", "scan", "ifelse", "foreign", "foreign_shape"}

@@ -10,17 +10,37 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from graphc.emit import scalars
+from graphc.emit.blocks import Blocks, choose, loop
 from graphc.emit.writer import Names, Writer, places
-from graphc.errors import NotSupportedError, message
-from graphc.ir.node import CONST, DIM, Node, dim, number, operand
-from graphc.ir.op import Kind
-from graphc.ir.shapes import Dim
+from graphc.errors import InternalError
+from graphc.ir.node import CONST, DIM, Node, dim, number
+from graphc.ir.op import OPS, Kind
+from graphc.ir.shapes import Dim, Guard
 from graphc.ir.walk import toposort
-from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Space, is_scalar
+from graphc.lower.program import (
+    Buffer,
+    Call,
+    Check,
+    Choose,
+    Host,
+    Launch,
+    Loop,
+    Program,
+    Role,
+    Space,
+    Step,
+    is_scalar,
+)
+from graphc.ops.control import COUNTER
 
 
 class Backend(Protocol):
-    """What a backend writes into the host function."""
+    """What a backend writes into the host function.
+
+    ``remembers`` holds what it knows by node and must forget when a block ends.
+    """
+
+    remembers: list[dict[Node, str]]
 
     def argument(self, host: HostFunction, node: Node) -> None:
         """Check an argument and bring it where the steps can read it."""
@@ -33,6 +53,12 @@ class Backend(Protocol):
 
     def allocate(self, host: HostFunction, buffer: Buffer) -> str:
         """Return the expression of a fresh buffer."""
+
+    def assign(self, host: HostFunction, value: Node, target: Node, row: str | None) -> None:
+        """Copy a value into a stored array, or into one row of it."""
+
+    def prepare(self, host: HostFunction, node: Node) -> None:
+        """Bring a value into the form steps read it in, before a loop does so in every step."""
 
     def launch(self, host: HostFunction, step: Launch, place: int) -> None:
         """Run a group."""
@@ -74,6 +100,10 @@ class HostFunction:
         Size nodes to the names of Python integers.
     prologue, body : Writer
         The function: up to the guards, and from the first step on.
+    remembered : list of dict
+        What holds names of nodes, and must forget those given in a block when it ends.
+    blocks : Blocks
+        Where the next line stands.
     on_device : set of Node
         Scalars whose name is that of an array on a device; what the host knows of them it has to
         read back.
@@ -90,18 +120,23 @@ class HostFunction:
     buffer_names: dict[int, str] = field(default_factory=dict)
     whole: dict[Node, str] = field(default_factory=dict)
     on_device: set[Node] = field(default_factory=set)
+    remembered: list[dict[Node, str]] = field(default_factory=list)
     _read_back: dict[Node, str] = field(default_factory=dict)
     _made: set[Node] = field(default_factory=set)
 
     def emit(self) -> tuple[str, dict[int, tuple[Node, ...]]]:
         """Return the text of the module, and which nodes each line computes."""
+        self.remembered += [self.whole, self._read_back, *self.backend.remembers]
         self.body.indent()
         self._arguments()
         self._shared()
         self._guards()
         self._buffers()
-        for place, step in enumerate(self.program.steps, 1):
-            self._step(step, place)
+        self.blocks = Blocks(self)
+        steps = self.program.every_step
+        self._places = {id(step): place for place, step in enumerate(steps, 1)}
+        self._paths = {s.node: s.path for s in steps if isinstance(s, Choose)}
+        self.run(self.program.steps)
         self._results()
         return self._assemble()
 
@@ -119,36 +154,58 @@ class HostFunction:
             self.backend.shared(self, node)
 
     def _guards(self) -> None:
-        for i, guard in enumerate(self.program.guards):
-            left, right = self.dim(guard.left), self.dim(guard.right)
-            condition = _GUARDS[guard.relation].format(left, right)
-            self.body.line(
-                f"if {condition}: raise guard_error({i}, {left}, {right})"
-                f"{comment(places([guard.node]))}",
-                [guard.node],
-            )
+        for guard in self.program.guards[: self.program.early]:
+            self._guard(guard)
+
+    def _guard(self, guard: Guard) -> None:
+        left, right = self.dim(guard.left), self.dim(guard.right)
+        condition = _GUARDS[guard.relation].format(left, right)
+        number = next(i for i, one in enumerate(self.program.guards) if one is guard)
+        self.body.line(
+            f"if {condition}: raise guard_error({number}, {left}, {right})"
+            f"{comment(places([guard.node]))}",
+            [guard.node],
+        )
 
     def _buffers(self) -> None:
         temporaries = self.program.temporaries
         for buffer in temporaries:
             self.buffer_names[buffer.id] = self.names.fresh("t")
         self.backend.temporaries(self, temporaries)
-        for step in self.program.steps:
-            if isinstance(step, Launch):
-                self.dims(step.group.space)
-        for buffer in self.program.buffers.values():
-            self.dims(buffer.shape)
+        spaces = [s.group.space for s in self.program.every_step if isinstance(s, Launch)]
+        spaces += [buffer.shape for buffer in self.program.buffers.values()]
+        for space in spaces:
+            if not any(map(self.program.is_late, space)):
+                self.dims(space)
         self.prologue, self.body = self.body, Writer()
         self.body.indent()
 
-    def _step(self, step: Launch | Call | Host, place: int) -> None:
+    def run(self, steps: Sequence[Step]) -> None:
+        """Write steps, each under its conditions."""
+        for step in steps:
+            for node in step.writes:
+                if node in self.program.aliases:  # made in a branch, but known outside of it
+                    choice = self.program.aliases[node]
+                    self.blocks.go_to(self._paths[choice])
+                    self.stored(choice)
+            self.blocks.go_to(step.path)
+            self._step(step, self._places[id(step)])
+            self._made.update(step.writes)
+        self.blocks.go_to(())
+
+    def _step(self, step: Step, place: int) -> None:
         if isinstance(step, Host):
             self.scalar(step.node)
+        elif isinstance(step, Check):
+            self._guard(step.guard)
         elif isinstance(step, Launch):
             self.backend.launch(self, step, place)
+        elif isinstance(step, Choose):
+            choose(self, step)
+        elif isinstance(step, Loop):
+            loop(self, step, place)
         else:
             self.backend.call(self, step, place)
-        self._made.update(step.writes)
 
     def _results(self) -> None:
         given: set[Node] = set()
@@ -214,7 +271,7 @@ class HostFunction:
         check = f"{name} = check_{name}({name})"
         self.body.line(f"if {' or '.join(tests)}: {check}" if tests else check)
 
-    def heading(self, step: Launch | Call, place: int, what: str) -> None:
+    def heading(self, step: Step, place: int, what: str) -> None:
         """Write the comment above a step."""
         origin = places(step.nodes)
         self.body.line(f"# {place}  {what}" + (f"   {origin}" if origin else ""))
@@ -266,7 +323,9 @@ class HostFunction:
         return node in (self._read_back if self._on_device(node) else self.names)
 
     def _scalar_needs(self, node: Node) -> tuple[Node, ...]:
-        if node.op is DIM or node.op.kind is not Kind.ELEMENTWISE or self._on_device(node):
+        if node.op is DIM or self._on_device(node):
+            return ()
+        if node.op.kind is not Kind.ELEMENTWISE and node.op is not _IFELSE:
             return ()
         return tuple(child for child in node.inputs if is_scalar(child))
 
@@ -280,7 +339,10 @@ class HostFunction:
             text = self.backend.scalar(self, node)
             self.body.line(f"{name} = {text}{comment(places([node]))}", [node])
             return
-        if node.op.kind is Kind.ELEMENTWISE:
+        if node.op is _IFELSE:
+            condition, yes, no = [self.scalar(child) for child in node.inputs]
+            text = f"{yes} if {condition} else {no}"
+        elif node.op.kind is Kind.ELEMENTWISE:
             operands = [self.scalar(child) for child in node.inputs]
             text = scalars.expression(node, operands)
         else:
@@ -292,20 +354,17 @@ class HostFunction:
         self.body.line(f"{name} = {text}{comment(places([node]))}", [node])
 
     def _must_be_made(self, node: Node) -> None:
-        """Raise if the call needs a scalar before the step that computes it has run."""
+        """Raise if a scalar is asked for before the step that computes it has run."""
         below = self.program.base(node)
         if below in self.program.stored and below not in self._made and not self._is_host(below):
-            raise NotSupportedError(
-                message(
-                    "a size or a place depends on a value that the same call computes",
-                    [operand(below)],
-                    below.where,
-                    "compute it in a function of its own, and pass it to this one",
-                )
-            )
+            raise InternalError(f"{node!r} is needed before {below!r} is computed")
 
     def _is_host(self, node: Node) -> bool:
-        return is_scalar(node) and node.op.kind is Kind.ELEMENTWISE and not self._on_device(node)
+        if not is_scalar(node) or self._on_device(node):
+            return False
+        if node.op is _IFELSE:
+            return not self.program.is_late(node)
+        return node.op.kind is Kind.ELEMENTWISE
 
     def _define_sizes(self, array: Node) -> None:
         """Name all unknown sizes of an array at once."""
@@ -323,13 +382,25 @@ class HostFunction:
         if node in self.names:
             return self.names[node]
         buffer = self.program.buffers[node]
-        if buffer.role is Role.TEMP:
+        choice = self.program.aliases.get(node)
+        if choice is not None:
+            return self.names.set(node, self.stored(choice))
+        if buffer.role is Role.ROW:
+            return self._row(node, buffer)
+        if buffer.id in self.buffer_names:
             return self.names.set(node, self.buffer_names[buffer.id])
         if buffer.role is Role.IN_PLACE:
             assert buffer.shared is not None
             return self.names.set(node, self.names[buffer.shared])
-        name = self.names.give(node, "out" if buffer.role is Role.OUTPUT else "new")
+        prefix = {Role.OUTPUT: "out", Role.TEMP: "late"}.get(buffer.role, "new")
+        name = self.buffer_names[buffer.id] = self.names.give(node, prefix)
         self.body.line(f"{name} = {self.backend.allocate(self, buffer)}", [node])
+        return name
+
+    def _row(self, node: Node, buffer: Buffer) -> str:
+        assert buffer.rows is not None
+        name = self.names.give(node, "row")
+        self.body.line(f"{name} = {self.names[buffer.rows]}[{self.dim(buffer.row)}]", [node])
         return name
 
     def constant(self, node: Node) -> str:
@@ -340,13 +411,15 @@ class HostFunction:
         return self.names[node]
 
 
+_IFELSE = OPS["ifelse"]
 _GUARDS = {"==": "{0} != {1}", ">": "{0} <= {1}", ">=": "{0} < {1}", "in": "not 0 <= {0} < {1}"}
 
 
 def _is_of_sizes(size: Node) -> bool:
     """Tell whether a size comes from sizes alone, which are Python integers."""
     dims = {node for node in toposort([size]) if node.op is DIM}
-    return all(node.inputs or node.op is CONST or node in dims for node in toposort([size], dims))
+    leaves = {CONST, COUNTER}
+    return all(n.inputs or n.op in leaves or n in dims for n in toposort([size], dims))
 
 
 def comment(text: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
-from graphc.ir.node import Node
+from graphc.ir.node import CONST, Node
 from graphc.ir.source import Location
 
 
@@ -35,6 +35,11 @@ class Writer:
         """Indent what follows; negative to go back."""
         self._indent += by
 
+    def drop_empty_block(self) -> None:
+        """Take back the line that began a block, if nothing was written in it."""
+        if self.lines[-1].startswith("    " * self._indent + "if ") and self.lines[-1][-1] == ":":
+            self.lines.pop()
+
     def extend(self, other: Writer) -> None:
         """Add all lines of another writer, with what they remember."""
         offset = len(self.lines)
@@ -53,6 +58,18 @@ class Names:
         self._taken = set(taken)
         self._of: dict[Node, str] = {}
         self._next: dict[str, int] = {}
+        self._order: list[Node] = []
+
+    def mark(self) -> int:
+        """Return a mark to which `forget` can go back."""
+        return len(self._order)
+
+    def forget(self, mark: int, keep: Container[Node]) -> None:
+        """Forget names given since a mark, except of constants and some nodes; they stay taken."""
+        for node in self._order[mark:]:
+            if node not in keep and node.op is not CONST:
+                self._of.pop(node, None)
+        del self._order[mark:]
 
     def __contains__(self, node: Node) -> bool:
         return node in self._of
@@ -63,6 +80,7 @@ class Names:
     def set(self, node: Node, name: str) -> str:
         """Let a node go by a name that exists."""
         self._of[node] = name
+        self._order.append(node)
         return name
 
     def give(self, node: Node, prefix: str) -> str:

@@ -214,6 +214,8 @@ class Sizes:
 
     def _require(self, left: Dim, relation: str, right: Dim, node: Node) -> None:
         left, right = self.find(left), self.find(right)
+        if left is right and relation == ">=":
+            return
         if relation == "==":
             if left is right or (isinstance(left, int) and left == right):
                 return

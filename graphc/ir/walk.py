@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from graphc.ir.node import Node
 
 _NOTHING: frozenset[Node] = frozenset()
 
 
-def toposort(results: Iterable[Node], stop: Collection[Node] = _NOTHING) -> list[Node]:
+def inputs_of(node: Node) -> Sequence[Node]:
+    """Return what a node is computed from."""
+    return node.inputs
+
+
+def toposort(
+    results: Iterable[Node],
+    stop: Collection[Node] = _NOTHING,
+    below: Callable[[Node], Sequence[Node]] = inputs_of,
+) -> list[Node]:
     """Return every node below ``results``, inputs before users, each once.
 
-    ``stop`` holds nodes that are listed but not entered. The order depends only on the shape of
-    the graph: depth first, inputs left to right.
+    ``stop`` holds nodes that are listed but not entered; ``below`` says what a node needs. The
+    order depends only on the shape of the graph: depth first, inputs left to right.
     """
     order: list[Node] = []
     seen: set[Node] = set()
     for result in results:
         if result in seen:
             continue
-        stack = [(result, iter(() if result in stop else result.inputs))]
+        stack = [(result, iter(() if result in stop else below(result)))]
         seen.add(result)
         while stack:
             node, rest = stack[-1]
             for child in rest:
                 if child not in seen:
                     seen.add(child)
-                    stack.append((child, iter(() if child in stop else child.inputs)))
+                    stack.append((child, iter(() if child in stop else below(child))))
                     break
             else:
                 order.append(node)
@@ -52,16 +61,20 @@ def demanded(results: Iterable[Node]) -> list[Node]:
     return list(found)
 
 
-def deepest_first(results: Iterable[Node], stop: Collection[Node] = _NOTHING) -> list[Node]:
+def deepest_first(
+    results: Iterable[Node],
+    stop: Collection[Node] = _NOTHING,
+    below: Callable[[Node], Sequence[Node]] = inputs_of,
+) -> list[Node]:
     """Return every node below ``results``, inputs before users, the deeper input's side first.
 
     Computed in this order, few values wait to be used: in a long sum each term is added as soon
-    as it is there, on whichever side of the sum it stands.
+    as it is there, on whichever side of the sum it stands. ``below`` says what a node needs.
     """
     results = list(results)
     depth: dict[Node, int] = {}
-    for node in toposort(results, stop):
-        inputs = () if node in stop else node.inputs
+    for node in toposort(results, stop, below):
+        inputs = () if node in stop else below(node)
         depth[node] = 1 + max([depth[child] for child in inputs], default=0)
     order: dict[Node, None] = {}
     stack = [(node, False) for node in reversed(results)]
@@ -69,13 +82,14 @@ def deepest_first(results: Iterable[Node], stop: Collection[Node] = _NOTHING) ->
         node, ready = stack.pop()
         if node in order:
             continue
-        if ready or node in stop or not node.inputs:
+        needed = () if node in stop else below(node)
+        if ready or not needed:
             order[node] = None
             continue
         stack.append((node, True))
-        below = [child for child in node.inputs if child not in order]
-        below.sort(key=depth.__getitem__)
-        stack.extend((child, False) for child in below)
+        waiting = [child for child in needed if child not in order]
+        waiting.sort(key=depth.__getitem__)
+        stack.extend((child, False) for child in waiting)
     return list(order)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from graphc.ir.node import Node
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Sizes
-from graphc.lower.program import Limits, Space, base
+from graphc.lower.program import Limits, Path, Space, base
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class Draft:
         What its reductions fold over; they all fold over the same axes.
     reads : dict
         The stored nodes it reads (an ordered set).
+    path : Path
+        Under which conditions it runs.
     indirect : set
         Those computed by groups that it reads through a view, or after a fold: such a value must be
         complete, so it never comes from the group's own members.
@@ -46,13 +48,20 @@ class Draft:
     readers: int = 0
     axes: tuple[int, ...] | None = None
     reads: dict[Node, None] = field(default_factory=dict)
+    path: Path = ()
     indirect: set[Node] = field(default_factory=set)
 
 
 class Fusion:
-    """Puts nodes into groups, one by one."""
+    """Puts nodes into groups, one by one.
 
-    def __init__(self, sizes: Sizes, limits: Limits, enabled: bool) -> None:
+    ``outside`` are nodes that other steps have stored before.
+    """
+
+    def __init__(
+        self, sizes: Sizes, limits: Limits, enabled: bool, outside: frozenset[Node] = frozenset()
+    ) -> None:
+        self.outside = outside
         self.sizes = sizes
         self.limits = limits
         self.enabled = enabled
@@ -66,22 +75,36 @@ class Fusion:
         """The groups, in an order in which they could run."""
         return _ordered(list(self._drafts.values()))
 
-    def add(self, node: Node, alone: bool = False) -> None:
+    def __contains__(self, node: object) -> bool:
+        """Tell whether a node is stored by a step."""
+        return node in self.draft_of or node in self.outside
+
+    def add(
+        self,
+        node: Node,
+        alone: bool = False,
+        path: Path = (),
+        below: Sequence[Node] = (),
+        results: Sequence[Node] = (),
+    ) -> None:
         """Put a node into a group, or make it one of its own that nothing joins.
 
-        What it reads was added before, or is a leaf.
+        What it reads was added before, or is a leaf. ``below`` is what it needs besides its inputs,
+        ``results`` those of a node with several.
         """
         space = None if alone else space_of(node, self.sizes)
-        reads = {base(child, self.draft_of): None for child in node.inputs}
-        new = Draft(-1, space, [node], axes=fold_axes(node), reads=reads)
-        below = (base(child, self.draft_of) for child in node.inputs if not self._direct(child))
-        new.indirect = {read for read in below if read in self.draft_of}
+        reads = {base(child, self): None for child in (*node.inputs, *below)}
+        new = Draft(-1, space, [node], axes=fold_axes(node), reads=reads, path=path)
+        indirect = [base(child, self) for child in node.inputs if not self._direct(child)]
+        indirect += [base(child, self) for child in below]
+        new.indirect = {read for read in indirect if read in self.draft_of}
         target = self._find(new) if self.enabled and space is not None else None
         if target is None:
-            target = Draft(self._count, space)
+            target = Draft(self._count, space, path=path)
             self._drafts[self._count] = target
             self._count += 1
         self._absorb(target, new)
+        self.draft_of.update(dict.fromkeys(results, target))
         self._order_after(target, reads)
 
     def _direct(self, child: Node) -> bool:
@@ -118,6 +141,8 @@ class Fusion:
         return None
 
     def _compatible(self, a: Draft, b: Draft) -> bool:
+        if a.path != b.path:
+            return False
         if None not in (a.axes, b.axes) and a.axes != b.axes:
             return False
         if len(a.members) + len(b.members) > self.limits.members:

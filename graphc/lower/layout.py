@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 
 from graphc.errors import InternalError
@@ -34,9 +34,7 @@ def row_major(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
     return tuple(reversed(strides))
 
 
-def strided(
-    node: Node, stored: Mapping[Node, object] | frozenset[Node], size_env: Sizes | None = None
-) -> Strided:
+def strided(node: Node, stored: Container[Node], size_env: Sizes | None = None) -> Strided:
     """Return where a node's elements lie; every stored array is contiguous."""
     chain: list[Node] = []
     while node.op.kind is Kind.VIEW and node not in stored:
@@ -98,7 +96,7 @@ def is_contiguous(place: Strided) -> bool:
     return True
 
 
-def needs_copy(node: Node, stored: Mapping[Node, object] | frozenset[Node]) -> bool:
+def needs_copy(node: Node, stored: Container[Node]) -> bool:
     """Tell whether a reshape is of a view whose elements do not lie in order."""
     if node.op.name != "reshape":
         return False

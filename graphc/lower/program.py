@@ -8,11 +8,11 @@ of. So a view never costs a step, and whoever prints a step can still name the u
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from graphc.ir.node import CONST, Node
+from graphc.ir.node import CONST, Node, is_tuple
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, Guard, Sizes
 
@@ -32,12 +32,15 @@ class Limits:
     device_scalars : bool
         Whether scalars that come out of arrays stay on the device; otherwise every scalar is
         computed by the host function.
+    row_writes : bool
+        Whether a step can store its result in a row of a larger array.
     """
 
     backend: str
     members: int = 4096
     operands: int = 4096
     device_scalars: bool = False
+    row_writes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,26 @@ class Group:
         return tuple(node for node in self.members if node.op.kind is Kind.REDUCE)
 
 
+Path = tuple[tuple[Node, bool], ...]
+"""Under which conditions a step runs: scalars, and whether they must hold or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Run a group."""
+    """Run a group.
+
+    ``needs`` are scalars that say how large its arrays are and where views begin, as far as steps
+    compute them; every kind of step has them, and a ``path``.
+    """
 
     group: Group
+    path: Path = ()
+    needs: tuple[Node, ...] = ()
 
     @property
     def reads(self) -> tuple[Node, ...]:
         """Nodes whose values this step needs."""
-        return self.group.inputs
+        return (*self.group.inputs, *self.needs)
 
     @property
     def writes(self) -> tuple[Node, ...]:
@@ -90,42 +103,126 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Run a library routine, or copy a view to make it contiguous (``node`` is then a view)."""
+class _Single:
+    """What the steps that compute one node share."""
 
     node: Node
+    outputs: tuple[Node, ...] = ()  # of a node with several results: those that are read
+    path: Path = ()
+    needs: tuple[Node, ...] = ()
 
     @property
     def reads(self) -> tuple[Node, ...]:
         """Nodes whose values this step needs."""
-        return self.node.inputs
+        return (*self.node.inputs, *self.needs)
 
     @property
     def writes(self) -> tuple[Node, ...]:
         """Nodes that this step stores."""
-        return (self.node,)
+        return self.outputs if is_tuple(self.node) else (self.node,)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Nodes that this step computes."""
         return (self.node,)
+
+
+class Call(_Single):
+    """Run a library routine, or copy a view to make it contiguous (``node`` is then a view)."""
+
+
+class Host(_Single):
+    """Compute a scalar in the host function."""
+
+
+class Choose(_Single):
+    """Take the value of one of the branches of an ``ifelse``, which a step before computed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """Compute a scalar in the host function."""
+class Check:
+    """Look at a guard that can only be looked at when some steps have run."""
 
-    node: Node
+    guard: Guard
+    path: Path = ()
+    needs: tuple[Node, ...] = ()
+    writes: tuple[Node, ...] = ()
 
     @property
     def reads(self) -> tuple[Node, ...]:
         """Nodes whose values this step needs."""
-        return self.node.inputs
+        return self.needs
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The node whose sizes are looked at."""
+        return (self.guard.node,)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A carry of a loop while it runs.
+
+    Attributes
+    ----------
+    leaf : Node
+        Stands for its present value in the steps of the loop; for all values, if it is traced.
+    initial, following : Node
+        Its first value, and the next one as a step computes it.
+    traced : bool
+        Whether all values are kept, a row each, the first value first.
+    spare : Node or None
+        Stands for the memory of the next value; for an array that is not traced.
+    """
+
+    leaf: Node
+    initial: Node
+    following: Node
+    traced: bool
+    spare: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Run steps again and again.
+
+    Attributes
+    ----------
+    node : Node
+        The scan.
+    count, counter : Node
+        How many steps at most; the number of the step, from 0.
+    cells : tuple of Cell
+    rows : tuple of (Node, Node)
+        What is stored in every step, and the leaf that stands for all of its rows.
+    stop : Node or None
+        A scalar: the loop ends with the step in which it holds.
+    steps : tuple of Step
+    outputs : tuple of (Node, Node)
+        Results that are read, and the leaf whose memory holds them.
+    made : Node or None
+        The result that tells how many steps were made, if it is read.
+    reads : tuple of Node
+        What comes from outside.
+    """
+
+    node: Node
+    count: Node
+    counter: Node
+    cells: tuple[Cell, ...]
+    rows: tuple[tuple[Node, Node], ...]
+    stop: Node | None
+    steps: tuple[Step, ...]
+    outputs: tuple[tuple[Node, Node], ...]
+    made: Node | None
+    reads: tuple[Node, ...]
+    path: Path = ()
 
     @property
     def writes(self) -> tuple[Node, ...]:
         """Nodes that this step stores."""
-        return (self.node,)
+        made = () if self.made is None else (self.made,)
+        return (*made, *(node for node, _ in self.outputs))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -133,7 +230,15 @@ class Host:
         return (self.node,)
 
 
-Step = Launch | Call | Host
+Step = Launch | Call | Host | Choose | Check | Loop
+
+
+def every_step(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield steps and those inside of loops, each loop before its own."""
+    for step in steps:
+        yield step
+        if isinstance(step, Loop):
+            yield from every_step(step.steps)
 
 
 class Role(Enum):
@@ -143,6 +248,7 @@ class Role(Enum):
     OUTPUT = "output"  # fresh in every call, the user's afterwards
     UPDATE = "update"  # fresh in every call, a shared variable's afterwards
     IN_PLACE = "in place"  # a shared variable's own memory, written where it lies
+    ROW = "row"  # one row of another buffer
 
 
 @dataclass(slots=True)
@@ -154,6 +260,9 @@ class Buffer:
     shape: Space
     role: Role
     shared: Node | None = None  # the variable, for IN_PLACE
+    late: bool = False  # its size is known only when some steps have run
+    rows: Node | None = None  # for ROW: the leaf that stands for all rows
+    row: Dim = 0  # for ROW: which of them
 
     @property
     def name(self) -> str:
@@ -167,6 +276,9 @@ class Program:
 
     ``buffers`` says where each stored array lies; ``reused`` are the numbers of the buffers that
     hold several values, one after the other; ``lent`` are outputs that the next call may overwrite.
+    ``late`` are the scalars that depend on what steps compute. ``aliases`` are values of branches
+    that lie where the choice between them does. Of ``guards``, the first ``early`` are looked at
+    when a call starts, the others by steps.
     """
 
     name: str
@@ -178,20 +290,29 @@ class Program:
     sizes: Sizes
     limits: Limits
     stored: frozenset[Node]
+    guards: list[Guard] = field(default_factory=list)
+    early: int = 0
     buffers: dict[Node, Buffer] = field(default_factory=dict)
     reused: frozenset[int] = frozenset()
     lent: frozenset[Node] = frozenset()
+    late: Container[Dim] = frozenset()
+    aliases: dict[Node, Node] = field(default_factory=dict)
     _buffer_ids: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def guards(self) -> list[Guard]:
-        """What must hold of the sizes when a call starts."""
-        return self.sizes.guards
 
     @property
     def temporaries(self) -> list[Buffer]:
         """The buffers that come from the pool, each once."""
-        return [b for b in unique(self.buffers.values()) if b.role is Role.TEMP]
+        found = unique(self.buffers.values())
+        return [buffer for buffer in found if buffer.role is Role.TEMP and not buffer.late]
+
+    @property
+    def every_step(self) -> list[Step]:
+        """All steps, those inside of loops too."""
+        return list(every_step(self.steps))
+
+    def is_late(self, size: Dim) -> bool:
+        """Tell whether a size is known only when some steps have run."""
+        return size in self.late
 
     def new_buffer_id(self) -> int:
         """Return a number no buffer of this program has."""
@@ -202,7 +323,7 @@ class Program:
         return base(node, self.stored)
 
 
-def base(node: Node, stored: Mapping[Node, object] | frozenset[Node]) -> Node:
+def base(node: Node, stored: Container[Node]) -> Node:
     """Follow views down to what is stored."""
     while node.op.kind is Kind.VIEW and node not in stored:
         node = node.inputs[0]

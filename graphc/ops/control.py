@@ -129,10 +129,17 @@ def ifelse(condition: Any, a: Any, b: Any) -> Any:
 # -- loops ----------------------------------------------------------------------------------------
 
 
-def _parts(node_inputs: Sequence[Node], attrs: Attrs) -> tuple[Any, Any, Any]:
-    """Return sequences, initial carries and constants among the inputs of a scan."""
+Nodes = tuple[Node, ...]
+
+
+def scan_parts(node: Node) -> tuple[Nodes, Nodes, Nodes]:
+    """Return the sequences, initial carries and constants of a scan."""
+    return _parts(node.inputs, node.attrs)
+
+
+def _parts(inputs: Nodes, attrs: Attrs) -> tuple[Nodes, Nodes, Nodes]:
     n_seq, n_carry = attrs["n_seq"], attrs["n_carry"]
-    rest = node_inputs[1:]
+    rest = inputs[1:]
     return rest[:n_seq], rest[n_seq : n_seq + n_carry], rest[n_seq + n_carry :]
 
 
@@ -267,7 +274,7 @@ def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
     count = as_dim(node.inputs[0])
     found: list[tuple[Any, ...]] = [
         (sizes(sequence)[0], ">=", count, node)
-        for sequence in _parts(node.inputs, node.attrs)[0]
+        for sequence in scan_parts(node)[0]
         if sizes(sequence)[0] is not count
     ]
     inside: list[tuple[Any, ...]] = []
@@ -307,6 +314,31 @@ scan_op = register(
         doc="A loop: a body applied to each element of sequences, with values carried along.",
     )
 )
+
+
+# -- leaves of opened loops -----------------------------------------------------------------------
+
+
+def _no_infer(inputs: Nodes, attrs: Attrs) -> TensorType:
+    raise InternalError("leaves carry their type")
+
+
+def _leaf_op(name: str, attrs: tuple[str, ...], doc: str) -> Op:
+    return register(
+        Op(
+            name=name,
+            kind=Kind.SOURCE,
+            attrs=attrs,
+            infer=_no_infer,
+            dims=lambda node: node.type.shape,
+            weight=0,
+            doc=doc,
+        )
+    )
+
+
+COUNTER = _leaf_op("counter", ("of",), "The number of the step of a loop that is lowered.")
+CELL = _leaf_op("cell", ("of", "place"), "A carry, or rows that a loop fills, when it is lowered.")
 
 
 def steps_of(node: Node) -> Node:
@@ -377,7 +409,7 @@ class Loop:
         """Take a scan apart."""
         attrs = node.attrs
         leaves, found = attrs["body"].open()
-        sequences, inits, constants = _parts(node.inputs, attrs)
+        sequences, inits, constants = scan_parts(node)
         n_seq, n_carry = len(sequences), len(inits)
         stop = found.pop() if attrs["stops"] else None
         carried = zip(leaves[n_seq:], inits, found[:n_carry], attrs["traced"], strict=False)

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphc.emit.writer import places
 from graphc.ir.node import DIM, Node
 from graphc.ir.op import Kind
 from graphc.ir.printer import leaf
 from graphc.ir.shapes import Guard
-from graphc.lower.program import Buffer, Call, Host, Launch, Program, Role, Step, unique
+from graphc.lower.program import (
+    Buffer,
+    Call,
+    Check,
+    Choose,
+    Host,
+    Launch,
+    Loop,
+    Program,
+    Role,
+    Step,
+    unique,
+)
 from graphc.rewrite.engine import Firing
 from graphc.viz import amounts
 from graphc.viz.labels import Labels, Names, clean, own_name, symbol
@@ -54,7 +66,7 @@ class _Report:
     def __init__(self, program: Program, names: Names | None) -> None:
         self.program = program
         self.labels = Labels(names, program.sizes.find)
-        self.maker = {node: i for i, s in enumerate(program.steps, 1) for node in s.writes}
+        self.maker = {node: i for i, s in enumerate(program.every_step, 1) for node in s.writes}
         self.ends: dict[Node, list[str]] = {}
         several = len(program.outputs) > 1
         for i, node in enumerate(program.outputs, 1):
@@ -102,28 +114,50 @@ class _Report:
         return [*lines, f"  gives    {_counts(counts)}"]
 
     def steps(self) -> list[str]:
-        steps = self.program.steps
+        steps = self.program.every_step
         counts = (
             (sum(isinstance(s, Call) for s in steps), "library call"),
             (sum(isinstance(s, Launch) for s in steps), "group"),
             (sum(isinstance(s, Host) for s in steps), "scalar"),
+            (sum(isinstance(s, Loop) for s in steps), "loop"),
+            (sum(isinstance(s, Choose) for s in steps), "choice"),
         )
         lines = [f"Steps: {len(steps)}" + (f" ({_counts(counts)})" if steps else "")]
-        for place, step in enumerate(steps, 1):
-            lines += self._step(place, step)
+        places = {id(step): place for place, step in enumerate(steps, 1)}
+        return lines + self._listed(self.program.steps, places, "")
+
+    def _listed(self, steps: Sequence[Step], places: Mapping[int, int], indent: str) -> list[str]:
+        lines: list[str] = []
+        for step in steps:
+            conditions = [
+                ("" if holds else "not ") + self.name(condition) for condition, holds in step.path
+            ]
+            under = [f"{indent}       if {' and '.join(conditions)}:"] if conditions else []
+            lines += under + [indent + line for line in self._step(places[id(step)], step)]
+            if isinstance(step, Loop):
+                lines += self._listed(step.steps, places, indent + "    ")
         return lines
 
     def _step(self, place: int, step: Step) -> list[str]:
         where = places(step.nodes)
         if isinstance(step, Launch):
             return self._group(place, step, where)
-        (node,) = step.writes
+        if isinstance(step, Check):
+            return []
+        if isinstance(step, Loop):
+            stop = "" if step.stop is None else ", or until it stops"
+            count = self.labels.shape((step.count,)).strip("(),")
+            return [_line(f"  {place:>3}  loop    {count} steps{stop}", where)]
+        node = step.node
         names = {child: self.name(child) for child in node.inputs}
         formula = clean(self.labels.expression(node, names, 3), 60)
         kind = "scalar" if isinstance(step, Host) else "call"
         if node.op.kind is Kind.VIEW:
             kind = "copy"
-        text = f"{kind:<7} {self._result(node)} = {formula}"
+        if isinstance(step, Choose):
+            kind = "choice"
+        result = ", ".join(map(self._result, step.writes))
+        text = f"{kind:<7} {result} = {formula}"
         lines = [_line(f"  {place:>3}  {text}", where)]
         return lines if kind == "scalar" else [*lines, *self._moved(step)]
 

@@ -304,11 +304,25 @@ def test_integer_scalars_wrap_without_a_warning(backend: str) -> None:
     assert plus == -(2**63) and square == 1 and quotient == 0 and rest == 0
 
 
-def test_a_size_that_the_call_itself_computes_is_refused(backend: str) -> None:
+def test_sizes_and_places_that_the_call_itself_computes(backend: str) -> None:
     x, y = T.dvectors("x", "y")
-    for wanted in (y[T.argmax(x)] * 2, T.arange(T.cast(x.max(), "int64")) * 2):
-        with pytest.raises(errors.NotSupportedError, match="depends on a value that the same call"):
-            graphc.function([x, y], wanted, backend=backend, on_unused_input="ignore")
+    place = T.argmax(x)
+    wanted = [y[place] * 2, T.arange(T.cast(x.max(), "int64")) * 2, y[place:] + 1, y[:place].sum()]
+    f = graphc.function([x, y], wanted, backend=backend)
+    for given in ([1.0, 5.0, 3.0], [4.0, 2.0, 3.0]):
+        largest = int(np.argmax(given))
+        found = f(given, [10.0, 20.0, 30.0])
+        assert found[0] == 20.0 * (largest + 1)
+        np.testing.assert_array_equal(found[1], 2 * np.arange(int(max(given))))
+        np.testing.assert_array_equal(found[2], np.array([10.0, 20.0, 30.0])[largest:] + 1)
+        assert found[3] == sum([10.0, 20.0, 30.0][:largest])
+
+
+def test_a_place_out_of_range_that_the_call_computes_names_the_line(backend: str) -> None:
+    x, y = T.dvectors("x", "y")
+    f = graphc.function([x, y], y[T.argmax(x)], backend=backend)
+    with pytest.raises(IndexError, match=r"index 2 is out of range for an axis of size 2"):
+        f([1.0, 2.0, 3.0], [1.0, 2.0])
 
 
 def test_the_text_of_a_function_that_is_gone_is_forgotten_later() -> None:

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphc.backends.numpy import along, places, random, runtime, windows
-from graphc.backends.numpy.calls import ROUTINES
+from graphc.backends.numpy.calls import run
 from graphc.backends.numpy.groups import Kernel, write_kernel
-from graphc.backends.numpy.views import view_expression
+from graphc.backends.numpy.views import view_expression, view_source
 from graphc.emit import scalars
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Writer
-from graphc.errors import NotSupportedError, message
 from graphc.ir.dtypes import DTYPES
-from graphc.ir.node import CONST, INPUT, SHARED, Node, number, operand
+from graphc.ir.node import CONST, INPUT, SHARED, Node, number
 from graphc.ir.op import Kind
 from graphc.ir.shapes import product
 from graphc.lower.program import Buffer, Call, Launch, Limits, Role, Space, is_scalar
@@ -32,6 +31,7 @@ class NumpyBackend:
     limits = LIMITS
 
     def __init__(self) -> None:
+        self.remembers: list[dict[Node, str]] = []
         self._temporaries: list[Buffer] = []
         self._constants: dict[str, str] = {}
         self._scratch: dict[tuple[Space, str], list[str]] = {}
@@ -140,17 +140,26 @@ class NumpyBackend:
             text = view_expression(host, node, self.value(host, node.inputs[0]))
             host.body.line(f"np.copyto({host.stored(node)}, {text})", [node])
             return
-        routine = ROUTINES.get(node.op.name)
-        if routine is None:
-            raise NotSupportedError(
-                message(f"{node.op.name} has no NumPy routine", [operand(node)], node.where)
-            )
         operands = [self.value(host, child) for child in node.inputs]
-        if is_scalar(node):
-            name = host.names.give(node, "v")
-            host.body.line(f"{name} = np.{node.op.name}({', '.join(operands)})", [node])
+        run(host, node, operands, {result: self._target(host, result) for result in step.writes})
+
+    def _target(self, host: HostFunction, node: Node) -> str:
+        """Return the name that a routine leaves a result under: a variable, or an array."""
+        return host.names.give(node, "v") if is_scalar(node) else host.stored(node)
+
+    def assign(self, host: HostFunction, value: Node, target: Node, row: str | None) -> None:
+        """Copy a value into a stored array, or into one row of it."""
+        source, into = self.value(host, value), host.stored(target)
+        if row is None:
+            host.body.line(f"np.copyto({into}, {source})", [value])
         else:
-            routine(host, node, operands, host.stored(node))
+            host.body.line(f"{into}[{row}] = {source}", [value])
+
+    def prepare(self, host: HostFunction, node: Node) -> None:
+        """Name a value, and the views it is, before a loop begins."""
+        while node.op.name == "expand" and node not in host.program.stored:
+            node = node.inputs[0]
+        self.value(host, node)
 
     # -- values --
 
@@ -161,7 +170,7 @@ class NumpyBackend:
             if node in host.program.stored:
                 break
             chain.append(node)
-            node = node.inputs[0]
+            node = view_source(node)
         text = self._stored_value(host, node)
         if chain and is_scalar(node):
             text = self._array_of(text, node)
@@ -199,8 +208,7 @@ class NumpyBackend:
         """Return the expression of a scalar that lies in an array."""
         if node.op in (INPUT, SHARED):
             return host.names[node]
-        source = self.value(host, node.inputs[0])
-        text = view_expression(host, node, source)
+        text = view_expression(host, node, self.value(host, view_source(node)))
         if node.type.dtype == "float64":
             return f"float({text})"
         return text

@@ -37,7 +37,9 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
 
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
-    kernels = [f"k{k}{end}" for k in range(1, len(program.steps) + 1) for end in ("", "_tiles")]
+    kernels = [
+        f"k{k}{end}" for k in range(1, len(program.every_step) + 1) for end in ("", "_tiles")
+    ]
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
     helpers = [name for source in HELPERS for name in source.__all__]
     return [*own, "argument", "special", *helpers, *DTYPES, *kernels, program.name]
@@ -45,7 +47,7 @@ def _taken(program: Program) -> list[str]:
 
 def _plain(program: Program, text: str) -> bool:
     """Tell whether a program computes on Python floats alone, which never warn."""
-    for step in program.steps:
+    for step in program.every_step:
         if not isinstance(step, Host):
             return False
         if any(node.type.dtype not in ("float64", "bool") for node in (step.node, *step.reads)):

@@ -1,7 +1,8 @@
 """Library routines of the NumPy backend, found by op name.
 
 A routine gets the host function, the node and the text of its operands, and writes lines that
-leave the value in ``out``, the name of a buffer.
+leave the value under the name ``out``: in a buffer, or in a variable if it is a scalar (`leave`).
+For an op with several results, ``out`` is a tuple of names, empty for results that nobody reads.
 """
 
 from __future__ import annotations
@@ -9,18 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from graphc.backends.numpy import windows
 from graphc.backends.numpy.views import slice_text
 from graphc.emit.host import HostFunction
-from graphc.ir.node import Node
+from graphc.errors import NotSupportedError, message
+from graphc.ir.node import Node, operand
 from graphc.ir.shapes import as_dim
+from graphc.ir.types import TupleType
+from graphc.lower.program import is_scalar
 
-Routine = Callable[[HostFunction, Node, list[str], str], None]
+Routine = Callable[[HostFunction, Node, list[str], Any], None]
+
+
+def leave(host: HostFunction, result: Node, out: str, text: str) -> None:
+    """Write the line that leaves the value of an expression under a name."""
+    if result.type.ndim:
+        host.body.line(f"np.copyto({out}, {text})", [result])
+    elif result.type.dtype == "float64":
+        host.body.line(f"{out} = float({text})", [result])
+    else:
+        host.body.line(f"{out} = {text}", [result])
 
 
 def _dot(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
-    host.body.line(f"np.dot({operands[0]}, {operands[1]}, {out})", [node])
+    if is_scalar(node):
+        leave(host, node, out, f"np.dot({operands[0]}, {operands[1]})")
+    else:
+        host.body.line(f"np.dot({operands[0]}, {operands[1]}, {out})", [node])
 
 
 def _matmul(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
@@ -160,3 +178,20 @@ ROUTINES: dict[str, Routine] = {
     "cumprod": _accumulate,
     "recurrence": _recurrence,
 }
+
+
+def run(host: HostFunction, node: Node, operands: list[str], outs: dict[Node, str]) -> None:
+    """Write the lines of a node's routine; ``outs`` are the names of the results that are read."""
+    routine = ROUTINES.get(node.op.name)
+    if routine is None:
+        raise NotSupportedError(
+            message(f"{node.op.name} has no NumPy routine", [operand(node)], node.where)
+        )
+    kind: Any = node.type
+    if not isinstance(kind, TupleType):
+        routine(host, node, operands, outs[node])
+        return
+    names = [""] * len(kind.items)
+    for result, name in outs.items():
+        names[result.attrs["index"]] = name
+    routine(host, node, operands, tuple(names))

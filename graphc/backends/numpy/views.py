@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.emit.host import HostFunction
-from graphc.ir.node import Node
+from graphc.ir.node import Node, number
 from graphc.ir.shapes import Dim, add, as_dim, mul
 
 
@@ -12,11 +12,30 @@ def view_expression(host: HostFunction, node: Node, array: str) -> str:
     return _VIEWS[node.op.name](host, node, array)
 
 
+def view_source(node: Node) -> Node:
+    """Return what a view is written as a view of: ``x[i]`` is one of x, not of ``x[i:i+1]``."""
+    below = node.inputs[0]
+    return below.inputs[0] if _is_element(node) else below
+
+
+def _is_element(node: Node) -> bool:
+    """Tell whether a view is a slice of size 1 whose axis is dropped: an integer index."""
+    below = node.inputs[0]
+    if node.op.name != "dimshuffle" or below.op.name != "slice":
+        return False
+    axes = below.attrs["axes"]
+    lengths = below.inputs[1 + len(axes) :]
+    dropped = set(range(below.type.ndim)) - set(node.attrs["pattern"])
+    return dropped == set(axes) and all(number(length) == 1 for length in lengths)
+
+
 def _dimshuffle(host: HostFunction, node: Node, array: str) -> str:
     pattern: tuple[int, ...] = node.attrs["pattern"]
     kept = [axis for axis in pattern if axis >= 0]
     dropped = set(range(node.inputs[0].type.ndim)) - set(kept)
-    if dropped:
+    if _is_element(node):
+        array = _element(host, node.inputs[0], array)
+    elif dropped:
         index = ["0" if axis in dropped else ":" for axis in range(node.inputs[0].type.ndim)]
         while index and index[-1] == ":":
             index.pop()
@@ -49,6 +68,15 @@ def _slice(host: HostFunction, node: Node, array: str) -> str:
         index[axis] = slice_text(host, as_dim(start), as_dim(length), step)
     while len(index) > 1 and index[-1] == ":":
         index.pop()
+    return f"{array}[{', '.join(index)}]"
+
+
+def _element(host: HostFunction, node: Node, array: str) -> str:
+    """Return a slice whose sizes are all 1 as integer indices."""
+    axes = node.attrs["axes"]
+    index = [":"] * (max(axes) + 1)
+    for axis, start in zip(axes, node.inputs[1 : 1 + len(axes)], strict=True):
+        index[axis] = host.dim(host.program.sizes.find(as_dim(start)))
     return f"{array}[{', '.join(index)}]"
 
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.backends.base import mentions
-from graphc.backends.numpy.views import view_expression
+from graphc.backends.numpy.calls import run as run_on_numpy
+from graphc.backends.numpy.views import view_expression, view_source
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.calls import COPY, ROUTINES
 from graphc.backends.opencl.device import Device
@@ -23,8 +24,8 @@ from graphc.errors import NotSupportedError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import CONST, INPUT, SHARED, Node, operand
 from graphc.ir.op import Kind
-from graphc.ir.shapes import Dim
-from graphc.lower.layout import Strided, is_contiguous, strided
+from graphc.ir.shapes import Dim, product
+from graphc.lower.layout import Strided, is_contiguous, row_major, strided
 from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
 
 MEMORY = (
@@ -40,7 +41,18 @@ MEMORY = (
     "send",
 )
 HELPERS = ("down", "over_zero", "polygamma")
-ROUTINE_NAMES = ("copy_view", "dot", "draw", "fill_view", "in_order", "matmul", "slide", "view")
+ROUTINE_NAMES = (
+    "copy_view",
+    "dot",
+    "draw",
+    "fetch",
+    "fill_view",
+    "in_order",
+    "matmul",
+    "slide",
+    "upload",
+    "view",
+)
 
 
 class OpenCLBackend:
@@ -60,6 +72,7 @@ class OpenCLBackend:
         self.plans: list[KernelPlan] = []
         self.limits = program.limits
         self._arrays: dict[Node, str] = {}
+        self.remembers = [self._arrays]
         self._read: list[str] = []
         self._is_read = False
         self._waits = any(not is_host_value(node, program) for node in program.outputs)
@@ -147,6 +160,9 @@ class OpenCLBackend:
         """Write the lines of a library routine, or of a copy."""
         node = step.node
         host.heading(step, place, node.op.name)
+        if "host" in node.op.details:
+            self._on_host(host, step)
+            return
         routine = COPY if node.op.kind is Kind.VIEW else ROUTINES.get(node.op.name)
         if routine is None:
             raise NotSupportedError(
@@ -158,6 +174,55 @@ class OpenCLBackend:
                 )
             )
         routine(self, host, node)
+
+    def _on_host(self, host: HostFunction, step: Call) -> None:
+        """Write the lines that run a routine of NumPy's on the host, and bring its results back."""
+        node = step.node
+        operands = []
+        for child in node.inputs:
+            name = host.names.fresh("h")
+            host.body.line(f"{name} = {self._fetched(host, child)}", [child])
+            operands.append(name)
+        outs = {result: host.names.fresh("h") for result in step.writes}
+        for result, name in outs.items():
+            if not is_scalar(result):
+                shape = host.dims(host.program.sizes.of(result))
+                host.body.line(f"{name} = np.empty({shape}, {named(result.type.dtype)})")
+        run_on_numpy(host, node, operands, outs)
+        for result, name in outs.items():
+            value = f"np.asarray({name}, {named(result.type.dtype)})"
+            host.body.line(f"upload({value}, {self.array(host, result)})", [result])
+
+    def _fetched(self, host: HostFunction, node: Node) -> str:
+        """Return the expression of a value on the host: a wait, if it is on the device."""
+        place = self.place(host, node)
+        if is_host_value(place.base, host.program):
+            return self.host_value(host, node)
+        return f"fetch({self.view(host, node)})"
+
+    def assign(self, host: HostFunction, value: Node, target: Node, row: str | None) -> None:
+        """Copy a value into a stored array, or into one row of it."""
+        into = self.array(host, target)
+        shape = host.program.sizes.of(target)
+        if row is not None:
+            strides = host.dims(row_major(shape)[1:])
+            offset = f"({row}) * {host.dim(host.program.sizes.find(product(shape[1:])))}"
+            into = f"view({into}, {host.dims(shape[1:])}, {strides}, {offset})"
+        if is_scalar(value) and is_host_value(value, host.program):
+            if not row and shape:
+                into = f"view({into}, {host.dims(shape)}, {host.dims(row_major(shape))}, 0)"
+            host.body.line(f"fill_view({into}, {host.scalar(value)})", [value])
+        else:
+            host.body.line(f"copy_view({self.view(host, value)}, {into})", [value])
+
+    def prepare(self, host: HostFunction, node: Node) -> None:
+        """Bring a value to the device before a loop begins."""
+        if is_scalar(node) and is_host_value(node, host.program):
+            host.scalar(node)
+            return
+        below = host.program.base(node)
+        if below.op.name != "iota":
+            self.array(host, below)
 
     # -- values --
 
@@ -192,7 +257,7 @@ class OpenCLBackend:
         chain: list[Node] = []
         while node.op.kind is Kind.VIEW and node not in host.program.stored:
             chain.append(node)
-            node = node.inputs[0]
+            node = view_source(node)
         if node.op.name == "iota":
             text = f"np.arange({host.scalar(node.inputs[0])})"
         elif is_scalar(node):

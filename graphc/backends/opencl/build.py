@@ -18,8 +18,8 @@ from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names
 from graphc.errors import DeviceError, message
 from graphc.ir.dtypes import DTYPES
-from graphc.ir.node import Node, operand
-from graphc.lower.program import Call, Host, Limits, Program
+from graphc.ir.node import Node, is_tuple, operand
+from graphc.lower.program import Call, Check, Choose, Host, Limits, Loop, Program
 
 MEMBERS = 300
 Build = Callable[[Program, "str | tuple[str, ...]"], Executable]
@@ -45,6 +45,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
         members=MEMBERS,
         operands=max(8, device.limits.max_parameter_size // 16),
         device_scalars=True,
+        row_writes=False,
     )
 
     def build(program: Program, form: str | tuple[str, ...]) -> Executable:
@@ -67,8 +68,11 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     host = HostFunction(program, backend, form, names=Names(_taken(program)))
     text, origin = host.emit()
     programs = Programs(device, backend.plans)
-    for step in program.steps:
-        if isinstance(step, Call):
+    for step in program.every_step:
+        if isinstance(step, (Loop, Choose)):
+            for node in step.writes:
+                prepare(device, node)
+        elif isinstance(step, Call) and not is_tuple(step.node):
             prepare(device, step.node)
     namespace = dict(host.namespace)
     namespace.update({name: getattr(memory, name) for name in MEMORY})
@@ -87,7 +91,7 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
         source=text + programs.text(),
         origin=origin,
         names=host.names,
-        quiet=any(isinstance(step, Host) for step in program.steps),
+        quiet=any(isinstance(step, Host) for step in program.every_step),
         namespace=namespace,
         scalar_argument=_scalar,
     )
@@ -95,7 +99,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
 
 def _taken(program: Program) -> list[str]:
     """Return the names that the text uses for itself."""
-    kernels = [f"k{place}" for place in range(1, len(program.steps) + 1)]  # and their parts, k1_0
+    numbers = range(1, len(program.every_step) + 1)
+    kernels = [f"k{place}" for place in numbers]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
     called = [*HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
     return [*own, *called, *kernels, program.name]
@@ -117,10 +122,11 @@ def _check_dtypes(device: Device, program: Program) -> None:
 def _on_device(program: Program) -> list[Node]:
     """Return the values that lie on the device."""
     found: dict[Node, None] = {}
-    for step in program.steps:
-        if not isinstance(step, Host):
-            found.update(dict.fromkeys(n for n in step.reads if n.type.ndim))
-            found.update(dict.fromkeys(step.nodes))
+    for step in program.every_step:
+        if not isinstance(step, (Host, Check)):
+            found.update(dict.fromkeys(n for n in step.reads if not is_tuple(n) and n.type.ndim))
+            found.update(dict.fromkeys(n for n in step.nodes if not is_tuple(n)))
+            found.update(dict.fromkeys(step.writes))
     found.update(dict.fromkeys(program.shared))
     return list(found)
 

@@ -165,6 +165,24 @@ class Routines:
             return
         products.fill(self.device, target.dtype, target.shape, target.as_view, value)
 
+    def fetch(self, source: Any) -> np.ndarray:
+        """Wait for what is queued, and return an array or a view of one on the host."""
+        source = as_view(source)
+        if not source.in_order:
+            copied = self._like(source.shape, source.dtype)
+            self.copy_view(source, copied)
+            return copied.to_host()
+        return self.device.to_host(source.buffer, source.shape, source.dtype, offset=source.offset)
+
+    def upload(self, value: np.ndarray, target: DeviceArray) -> None:
+        """Copy an array of the host's into one on the device."""
+        sent = DeviceArray(self.device, self.device.to_device(value), value.shape, value.dtype)
+        self.device.copy_buffer(sent.buffer, target.buffer, target.nbytes)
+
+    def _like(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        buffer = self.device.alloc(prod(shape) * dtype.itemsize)
+        return DeviceArray(self.device, buffer, shape, dtype)
+
 
 def prepare(device: Device, node: Node) -> None:
     """Build what the routine of a node will launch."""
