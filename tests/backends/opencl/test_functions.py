@@ -106,9 +106,9 @@ def test_in_place_and_swapped_updates() -> None:
     assert c.get_value().tolist() == [[0, 0, 0], [0, 2, 4]]
     in_place = graphc.function([x], updates=[(a, a * 2 + x)], backend="opencl")
     assert "changed(a_)" in in_place.source
-    before = a.device.buffer
+    before = a.container.device.buffer
     in_place(np.ones(3))
-    assert a.device.buffer is before and a.get_value().tolist() == [3, 3, 3]
+    assert a.container.device.buffer is before and a.get_value().tolist() == [3, 3, 3]
     whole = graphc.function([s, x], updates=[(a, x), (b, T.zeros(2) + s)], backend="opencl")
     whole(4.0, np.full(7, 2.0))
     assert a.get_value().tolist() == [2.0] * 7 and b.get_value().tolist() == [4.0, 4.0]
@@ -131,10 +131,10 @@ def test_shared_variables_pickle_from_the_device() -> None:
 def test_a_value_moves_between_devices(device: Device, as_gpu: Device) -> None:
     w = graphc.shared(np.arange(3.0), "w")
     first, second = Memory(device), Memory(as_gpu)
-    first.commit(w, first.send(np.full(3, 7.0)))
-    held = second.resident(w)
+    first.commit(w.container, first.send(np.full(3, 7.0)))
+    held = second.resident(w.container)
     assert held.device is as_gpu and held.to_host().tolist() == [7, 7, 7]
-    assert "data" in w.__dict__ and w.device is held
+    assert w.container.device is held
 
 
 # -- calls --------------------------------------------------------------------------------------
