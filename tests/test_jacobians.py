@@ -202,3 +202,29 @@ def test_products_with_a_hessian_mix_variables() -> None:
     p_, q_ = np.array([1.0, 0.0, 2.0]), np.array([0.0, 1.0, 3.0])
     np.testing.assert_allclose(by_x, 2 * AT[y] * p_ + 2 * AT[x] * q_)
     np.testing.assert_allclose(by_y, 2 * AT[x] * p_)
+
+
+@pytest.mark.parametrize("method", ["reverse", "forward"])
+def test_hessian_of_a_convolutional_network(method: str, backend: str) -> None:
+    """Correlation, pooling and index arrays have batched forms to second order."""
+    image, filters = T.dtensor4("image"), T.dtensor4("filters")
+    weights, labels = T.dmatrix("weights"), T.lvector("labels")
+    pooled = T.signal.pool.pool_2d(
+        T.tanh(T.nnet.conv2d(image, filters)), (2, 2), ignore_border=True
+    )
+    scores = T.nnet.softmax(T.dot(pooled.flatten(2), weights))
+    cost = -T.sum(T.log(scores)[T.arange(labels.shape[0]), labels])
+    inputs = [image, filters, weights, labels]
+    arrays = [RNG.normal(size=s) for s in ((2, 1, 6, 6), (2, 1, 3, 3), (8, 3))]
+    slope = graphc.function(inputs, grad(cost, filters), backend=backend)
+    f = graphc.function(inputs, hessian(cost, filters, method=method), backend=backend)
+    found = f(*arrays, [0, 2])
+    for index in np.ndindex(arrays[1].shape):
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = arrays[1].copy()
+            moved[index] += step
+            ends.append(slope(arrays[0], moved, arrays[2], [0, 2]))
+        np.testing.assert_allclose(
+            found[(..., *index)], (ends[0] - ends[1]) / 2e-5, 1e-6, 1e-8, err_msg=str(index)
+        )
