@@ -15,9 +15,11 @@ from graphc.ir.shapes import sizes
 from graphc.ir.source import here
 from graphc.ops import reduce
 from graphc.ops.elementwise import abs_, cast, clip, eq, maximum, minimum, where
+from graphc.ops.linalg import dot
 from graphc.ops.math import expm1, log, sigmoid, softplus
-from graphc.ops.movement import dimshuffle
-from graphc.ops.parts import iota
+from graphc.ops.movement import dimshuffle, reshape
+from graphc.ops.parts import iota, join
+from graphc.tensor.extra_ops import unique
 from graphc.tensor.reductions import argmax, sum
 
 # -- activations ----------------------------------------------------------------------------------
@@ -316,6 +318,89 @@ def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Any:
     return categorical_crossentropy(coding_dist, true_one_of_n)
 
 
+def h_softmax(
+    x: Any,
+    batch_size: Any,
+    n_outputs: int,
+    n_classes: int,
+    n_outputs_per_class: int,
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    target: Any = None,
+) -> Any:
+    """Return probabilities of outputs that are sorted into classes: of a class, and within it.
+
+    Parameters
+    ----------
+    x : expression (batch, features)
+    batch_size : int or expression
+        Accepted as in Theano; it is the first size of x.
+    n_outputs, n_classes, n_outputs_per_class : int
+        ``n_classes * n_outputs_per_class`` may be more than ``n_outputs``: the last ones are none.
+    W1, b1 : expression (features, classes) and (classes)
+    W2, b2 : expression (classes, features, outputs of a class) and (classes, outputs of a class)
+    target : expression (batch), integer, optional
+        The output of which the probability is asked for, in each row.
+
+    Returns
+    -------
+    expression
+        (batch), or (batch, n_outputs) without a target.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x, w1, b1, w2, b2 = T.dmatrix(), T.dmatrix(), T.dvector(), T.dtensor3(), T.dmatrix()
+    >>> T.nnet.h_softmax(x, 8, 10, 4, 3, w1, b1, w2, b2, T.lvector("y")).type
+    float64[?]
+    """
+    x, w2, b2 = as_node(x), as_node(W2), as_node(b2)
+    of_class = softmax(dot(x, W1) + b1)
+    rows = iota(sizes(x)[0])
+    if target is None:
+        scores = sum(dimshuffle(x, (0, "x", 1, "x")) * w2, axis=2) + b2
+        p = reduce.softmax(scores, axes=(2,)) * dimshuffle(of_class, (0, 1, "x"))
+        flat = reshape(p, (sizes(x)[0], n_classes * n_outputs_per_class))
+        return flat[:, :n_outputs]
+    place = as_node(target)
+    outer, inner = place // n_outputs_per_class, place % n_outputs_per_class
+    scores = sum(dimshuffle(x, (0, 1, "x")) * w2[outer], axis=1) + b2[outer]
+    return of_class[rows, outer] * softmax(scores)[rows, inner]
+
+
+def confusion_matrix(actual: Any, pred: Any) -> Any:
+    """Return how often each class was taken for each, and the classes in the order they have.
+
+    Parameters
+    ----------
+    actual, pred : expression (samples), integer
+
+    Returns
+    -------
+    list
+        The matrix, of which a row is an actual class and a column a predicted one; the classes.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> matrix, order = T.nnet.confusion_matrix(*T.lvectors("actual pred"))
+    >>> matrix.type, order.type
+    (int64[?, ?], int64[?])
+    """
+    actual, pred = as_node(actual), as_node(pred)
+    if actual.type.ndim != 1 or pred.type.ndim != 1:
+        raise GraphcTypeError(
+            message("confusion_matrix takes vectors", [operand(actual), operand(pred)], here())
+        )
+    order = unique(join(0, [actual, pred]))
+    row = dimshuffle(order, ("x", 0))
+    of_actual = cast(eq(dimshuffle(actual, (0, "x")), row), dtypes.INDEX)
+    of_pred = cast(eq(dimshuffle(pred, (0, "x")), row), dtypes.INDEX)
+    return [dot(dimshuffle(of_actual, (1, 0)), of_pred), order]
+
+
 def _is_classes(true: Node) -> bool:
     return dtypes.kind(true.type.dtype) in ("int", "uint")
 
@@ -330,11 +415,13 @@ def _hits(coding: Node, true: Node) -> Node:
 __all__ = [
     "binary_crossentropy",
     "categorical_crossentropy",
+    "confusion_matrix",
     "crossentropy_categorical_1hot",
     "crossentropy_softmax_1hot",
     "crossentropy_softmax_1hot_with_bias",
     "crossentropy_softmax_argmax_1hot_with_bias",
     "elu",
+    "h_softmax",
     "hard_sigmoid",
     "leaky_relu",
     "logsoftmax",
