@@ -124,6 +124,11 @@ class NumpyBackend:
         """Return the names of scratch arrays for the direct path, shared by all groups."""
         taken: list[str] = []
         used: Counter[str] = Counter()
+        if any(map(host.program.is_late, space)):  # the pool is asked before such sizes are known
+            for dtype in kernel.scratch:
+                taken.append(host.names.fresh("u"))
+                host.body.line(f"{taken[-1]} = scratch({host.dims(space)}, {dtype})")
+            return taken
         for dtype in kernel.scratch:
             made = self._scratch.setdefault((space, dtype), [])
             if used[dtype] == len(made):
