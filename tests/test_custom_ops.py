@@ -22,16 +22,44 @@ s = T.dscalar("s")
 POINT = np.array([0.5, -2.0, 3.0])
 
 
-def value(node: Any, at: np.ndarray = POINT) -> Any:
-    return graphc.function([x], node, on_unused_input="ignore")(at)
+def made(function: Any, **options: Any) -> Any:
+    return graphc.custom_op(function, name="made", **options)
 
 
-def test_the_value_is_that_of_the_function() -> None:
-    np.testing.assert_array_equal(value(sine(x) * 2), 2 * np.sin(POINT))
-    np.testing.assert_array_equal(value(sine(sine(x))), np.sin(np.sin(POINT)))
-    assert float(sine(0.5).eval()) == np.sin(0.5)
-    f = graphc.function([m, x], solve_rows(m, x))
+def value(node: Any, at: np.ndarray = POINT, backend: str = "numpy") -> Any:
+    return graphc.function([x], node, on_unused_input="ignore", backend=backend)(at)
+
+
+def test_the_value_is_that_of_the_function(backend: str) -> None:
+    np.testing.assert_array_equal(value(sine(x), backend=backend), np.sin(POINT))
+    np.testing.assert_array_equal(value(sine(x * 2) * 2, backend=backend), 2 * np.sin(2 * POINT))
+    found = value(sine(sine(x)), backend=backend)
+    np.testing.assert_array_equal(found, np.sin(np.sin(POINT)))
+    f = graphc.function([m, x], solve_rows(m, x), backend=backend)
     np.testing.assert_array_equal(f(np.ones((2, 3)), POINT), [1.5, 1.5])
+
+
+def test_scalars(backend: str) -> None:
+    assert float(sine(0.5).eval()) == np.sin(0.5)
+    found = value([sine(T.sum(x)), sine(T.sum(x)) * x], backend=backend)
+    assert float(found[0]) == np.sin(1.5)
+    np.testing.assert_allclose(found[1], np.sin(1.5) * POINT, 1e-15)
+
+
+def test_in_loops_and_branches(backend: str) -> None:
+    states, _ = graphc.scan(lambda row: sine(row) * 2, sequences=[x])
+    np.testing.assert_allclose(value(states, backend=backend), 2 * np.sin(POINT), 1e-15)
+    chosen = graphc.ifelse(T.sum(x) > 100, made(_fails)(x), x)
+    np.testing.assert_array_equal(value(chosen, backend=backend), POINT)
+
+
+def _fails(a: np.ndarray) -> np.ndarray:
+    raise LookupError("of mine")
+
+
+def test_what_it_reads_and_where_it_runs(backend: str) -> None:
+    text = graphc.function([x], sine(x), backend=backend).explain()
+    assert "sine(x)" in text
 
 
 def test_types_and_sizes() -> None:
@@ -100,11 +128,23 @@ def test_arguments_are_read_only() -> None:
         value(spoil(x))
 
 
-def test_sizes_that_the_function_says() -> None:
+def test_sizes_that_the_function_says(backend: str) -> None:
     node = rounds(x)
     verify([node])
     assert evaluate(node, {x: POINT})[0].tolist() == [0, 3]
     assert evaluate(node.shape, {x: POINT})[0].tolist() == [2]
+    found = value([node * 2, node.shape, T.sum(node)], backend=backend)
+    assert [part.tolist() for part in found] == [[0, 6], [2], 3]
+
+
+def test_several_results_compiled(backend: str) -> None:
+    twice, total = double_and_sum(x)
+    g = grad(T.sum(twice * 3) + total, x)
+    found = value([twice, total, g, total * 2], backend=backend)
+    np.testing.assert_array_equal(found[0], 2 * POINT)
+    assert (float(found[1]), float(found[3])) == (1.5, 3.0)
+    np.testing.assert_array_equal(found[2], np.full(3, 7.0))
+    assert float(value(double_and_sum(x)[1], backend=backend)) == 1.5
 
 
 def test_several_results() -> None:
@@ -117,10 +157,6 @@ def test_several_results() -> None:
     np.testing.assert_array_equal(evaluate(g, {x: POINT})[0], np.full(3, 7.0))
     only = grad(total, x)
     np.testing.assert_array_equal(evaluate(only, {x: POINT})[0], np.ones(3))
-
-
-def made(function: Any, **options: Any) -> Any:
-    return graphc.custom_op(function, name="made", **options)
 
 
 def test_results_that_are_not_as_declared() -> None:
@@ -157,11 +193,8 @@ def test_wrong_declarations_and_arguments() -> None:
 
 
 def test_an_error_in_the_function_names_the_line_it_is_applied_on() -> None:
-    def fails(a: np.ndarray) -> np.ndarray:
-        raise LookupError("of mine")
-
-    node = made(fails)(x)
+    node = made(_fails)(x)
     with pytest.raises(graphc.GraphcError, match="made: of mine") as caught:
         value(node)
     assert isinstance(caught.value.__cause__, LookupError)
-    assert "node = made(fails)(x)" in str(caught.value)
+    assert "node = made(_fails)(x)" in str(caught.value)

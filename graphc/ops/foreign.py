@@ -101,10 +101,15 @@ class Foreign:
             raise ShapeError(_told(wrong, node))
         return array.astype(kind.dtype, copy=False)
 
-    def into(self, node: Node, outs: Sequence[np.ndarray], *arrays: Any) -> None:
-        """Call the function and write the values of a node into arrays; for backends."""
+    def into(self, node: Node, outs: Sequence[np.ndarray | None], *arrays: Any) -> list[np.ndarray]:
+        """Call the function, write the values of a node into arrays, and return them; for backends.
+
+        None stands for a scalar, or for what nobody reads.
+        """
         found = self.run(kinds_of(node), arrays, node)
         for i, (value, out) in enumerate(zip(found, outs, strict=True)):
+            if out is None:
+                continue
             if value.shape != out.shape:
                 wrong = (
                     f"result {i} of {self.__name__} has the shape {value.shape}, and by its sizes"
@@ -112,6 +117,7 @@ class Foreign:
                 )
                 raise ShapeError(_told(wrong, node))
             np.copyto(out, value)
+        return found
 
     def shape_into(self, node: Node, out: np.ndarray, *arrays: Any) -> None:
         """Call the function for the sizes of a result, and write them down; for backends."""

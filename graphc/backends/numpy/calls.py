@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from graphc.backends.numpy import windows
 from graphc.backends.numpy.views import slice_text
@@ -135,12 +135,25 @@ def _recurrence(host: HostFunction, node: Node, operands: list[str], out: str) -
     host.body.line(f"recur({', '.join(operands)}, {place}, {out})", [node])
 
 
-def _foreign(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
-    """Call a function of the user's, known to the text by its own name if that is free."""
-    function = node.attrs["function"]
+def _foreign(host: HostFunction, node: Node, operands: list[str], out: Any) -> None:
+    """Call a function of the user's: arrays are filled, scalars taken out of what it returns."""
+    function, kind = node.attrs["function"], cast(Any, node.type)
+    kinds = kind.items if isinstance(kind, TupleType) else (kind,)
+    outs = out if isinstance(out, tuple) else (out,)
     name = host.names.fresh(f"call_{_identifier(function.__name__)}_")
     host.refer(name, partial(function.into, node))
-    host.body.line(f"{name}(({out},), {', '.join(operands)})", [node])
+    pairs = list(zip(outs, kinds, strict=True))
+    arrays = "".join(f"{text if text and one.ndim else None}, " for text, one in pairs)
+    call = f"{name}(({arrays}), {', '.join(operands)})"
+    if all(one.ndim or not text for text, one in pairs):
+        host.body.line(call, [node])
+        return
+    found = host.names.fresh("found")
+    host.body.line(f"{found} = {call}", [node])
+    for i, (text, one) in enumerate(pairs):
+        if text and not one.ndim:
+            value = f"{found}[{i}].item()" if one.dtype == "float64" else f"{found}[{i}][()]"
+            host.body.line(f"{text} = {value}", [node])
 
 
 def _identifier(name: str) -> str:
