@@ -85,6 +85,7 @@ def test_jacobian(label: str, node: Node, by: Node, method: str) -> None:
 def test_one_row_after_the_other(label: str, node: Node, by: Node) -> None:
     looped, whole = (evaluate(jacobian(node, by, method=m), AT)[0] for m in ("scan", "reverse"))
     np.testing.assert_allclose(looped, whole, 1e-13, 1e-13)
+    np.testing.assert_allclose(value(jacobian(node, by, method="scan")), whole, 1e-12, 1e-13)
 
 
 def test_jacobian_on_every_backend(backend: str) -> None:

@@ -214,6 +214,30 @@ def test_loops(chosen: tuple[Node, ...], count: int | None) -> None:
             np.testing.assert_allclose(value[i], expected, 1e-13, 1e-13)
 
 
+@pytest.mark.parametrize("chosen", [(m,), (h,), (w,), (m, h, w)], ids=str)
+def test_loops_compiled(chosen: tuple[Node, ...], backend: str) -> None:
+    wanted = network()
+    replace = {x: batch_of(x, None) for x in chosen}
+    inputs = [replace.get(x, x) for x in (m, h, w)]
+    f = graphc.function(inputs, graphc.vectorize(wanted, replace), backend=backend)
+    values = f(*[GIVEN[x] if x in chosen else GIVEN[x][0] for x in (m, h, w)])
+    for i in range(BATCH):
+        one = {x: GIVEN[x][i if x in chosen else 0] for x in (m, h, w)}
+        for value, expected in zip(values, evaluate(wanted, one), strict=True):
+            np.testing.assert_allclose(value[i], expected, 1e-12, 1e-13)
+
+
+def test_hessian_of_a_loop_compiled(backend: str) -> None:
+    cost = T.sum(network()[1] ** 2)
+    f = graphc.function([m, h, w], T.hessian(cost, h), backend=backend)
+    slope = graphc.function([m, h, w], T.grad(cost, h))
+    rows, state, weights = (GIVEN[x][0] for x in (m, h, w))
+    found = f(rows, state, weights)
+    steps = np.eye(WIDTH) * 1e-5
+    ends = [[slope(rows, state + sign * s, weights) for s in steps] for sign in (1, -1)]
+    np.testing.assert_allclose(found, np.subtract(*ends).T / 2e-5, 1e-6, 1e-8)
+
+
 @pytest.mark.parametrize("method", ["reverse", "forward"])
 def test_jacobians_of_loops(method: str) -> None:
     last = network()[1]
