@@ -197,7 +197,7 @@ class Config:
             yield
         finally:
             for name, value in old.items():
-                if name in SETTINGS:
+                if name in SETTINGS or name in NO_EFFECT:
                     object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:

@@ -386,4 +386,112 @@ index -4 is out of range for an axis of size 3
     y = x[-4] + 1
 """,
     ),
+    Mistake(
+        "an output that is not there",
+        """
+x = T.dvector("x")
+f = graphc.function([x], [x + 1, x.sum()])
+f(np.ones(3), output_subset=[2])
+""",
+        "GraphcValueError",
+        """
+f has no output 2: it has [0, 1]
+    x + 1  : float64[?]   from train.py:2
+    sum(x) : float64      from train.py:2
+  train.py:3
+    f(np.ones(3), output_subset=[2])
+""",
+    ),
+    Mistake(
+        "a shared variable swapped for one of another type",
+        """
+w, n = graphc.shared(np.zeros(3), "w"), graphc.shared(0, "n")
+f = graphc.function([], w + 1)
+f.copy(swap={w: n})
+""",
+        "GraphcTypeError",
+        """
+a shared variable is swapped for one of its type
+    w : float64[?]   from train.py:1
+    n : int64        from train.py:1
+  train.py:3
+    f.copy(swap={w: n})
+""",
+    ),
+    Mistake(
+        "the value of an input that has none",
+        """
+x = T.dscalar("x")
+f = graphc.function([x], x + 1)
+f["x"]
+""",
+        "GraphcValueError",
+        """
+f holds no value for its input x
+  train.py:3
+    f["x"]
+  declare it as In(variable, value=...)
+""",
+    ),
+    Mistake(
+        "an update without a value to begin with",
+        """
+n = T.lscalar("n")
+f = graphc.function([graphc.In(n, update=n + 1)], n)
+""",
+        "GraphcValueError",
+        """
+an input with an update needs a value to begin with
+    n : int64   from train.py:1
+  train.py:2
+    f = graphc.function([graphc.In(n, update=n + 1)], n)
+""",
+    ),
+    Mistake(
+        "a replacement of another type",
+        """
+x, n = T.dvector("x"), T.lscalar("n")
+graphc.clone(x + 1, replace={x: n})
+""",
+        "GraphcTypeError",
+        """
+a replacement is of another type
+    x : float64[?]   from train.py:1
+    n : int64        from train.py:1
+  train.py:2
+    graphc.clone(x + 1, replace={x: n})
+  strict=False casts it, where nothing is lost
+""",
+    ),
+    Mistake(
+        "an array that NumPy should write into",
+        """
+x, total = T.dvector("x"), np.zeros(3)
+total += x
+""",
+        "NotSupportedError",
+        """
+numpy.add of an expression takes no out=
+    x : float64[?]   from train.py:1
+  train.py:2
+    total += x
+  an expression has no memory to write to: use what is returned; x += y on an array
+  asks for out=, too: write x = x + y
+""",
+    ),
+    Mistake(
+        "a mode of Theano's that is not there",
+        """
+x = T.dvector("x")
+graphc.function([x], x, mode="DebugMode")
+""",
+        "NotSupportedError",
+        """
+graphc has no mode 'DebugMode'
+  train.py:2
+    graphc.function([x], x, mode="DebugMode")
+  mode='FAST_COMPILE' computes what was written, to compare with; f.explain() shows
+  what was done
+""",
+    ),
 ]

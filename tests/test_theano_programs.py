@@ -324,6 +324,9 @@ def test_settings_of_parts_that_are_not_there_are_kept() -> None:
         assert getattr(config, group).anything is None
         getattr(config, group).anything = 3
         assert getattr(config, group).anything == 3
+    with graphc.config.set(cxx="gcc"):
+        assert graphc.config.cxx == "gcc"
+    assert graphc.config.cxx == ""
     with pytest.raises(AttributeError, match="config has no 'nothing'"):
         _ = config.nothing
     with pytest.raises(errors.GraphcValueError, match="config has no 'nothing'"):

@@ -12,6 +12,7 @@ import inspect
 import keyword
 import re
 import sys
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,10 @@ def write_source(path: Any, definition: Definition) -> None:
     text, arrays = source(definition, build(definition, []))
     target.write_text(text, encoding="utf-8")
     if arrays:
-        np.savez(target.with_suffix(".npz"), allow_pickle=False, **arrays)
+        with zipfile.ZipFile(target.with_suffix(".npz"), "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def source(definition: Definition, executable: Executable) -> tuple[str, dict[str, np.ndarray]]:
@@ -79,11 +83,18 @@ def source(definition: Definition, executable: Executable) -> tuple[str, dict[st
         defaults = _defaults(definition, executable, names, arrays)
         arrays = {name: np.array(value) for name, value in arrays.items()}
     if arrays:
-        bundle.absorb("from pathlib import Path")
-    reading = _reading(arrays, names.values())
-    parts = [_heading(definition, arrays), bundle.text(), body, reading]
-    parts.append(_entry(definition, executable, defaults))
+        bundle.absorb("from pathlib import Path as _Path")
+    own = [body, _reading(arrays, names.values()), _entry(definition, executable, defaults)]
+    copied = bundle.text()
+    clashes = {name: f"{name}_" for name in _defined([body]) | set(arrays) if name in bundle}
+    parts = [_heading(definition, arrays), copied, *(_with_names(text, clashes) for text in own)]
+    arrays = {clashes.get(name, name): value for name, value in arrays.items()}
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n", arrays
+
+
+def _defined(texts: Iterable[str]) -> set[str]:
+    """Return the names that texts define on their top level."""
+    return {n for text in texts for statement in ast.parse(text).body for n in _made(statement)}
 
 
 def _with_flags(definition: Definition, executable: Executable) -> str:
@@ -122,7 +133,7 @@ def _reading(arrays: dict[str, np.ndarray], shared: Iterable[str]) -> str:
     if not arrays:
         return ""
     held = set(shared)
-    lines = ['with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as _arrays:']
+    lines = ['with np.load(_Path(__file__).with_suffix(".npz"), allow_pickle=False) as _arrays:']
     for name in arrays:
         lines.append(f"    {name}{'.data' if name in held else ''} = _arrays[{name!r}]")
     return "\n".join(lines)
@@ -131,24 +142,34 @@ def _reading(arrays: dict[str, np.ndarray], shared: Iterable[str]) -> str:
 def _entry(definition: Definition, executable: Executable, defaults: dict[str, str]) -> str:
     """Return the function that is called: arguments by name, values for those left out, quiet."""
     own = [executable.names[a.node] for a in definition.given]
-    public = [
-        a.name if a.name and a.name.isidentifier() and not keyword.iskeyword(a.name) else n
-        for a, n in zip(definition.given, own, strict=True)
-    ]
+    public = _parameters([a.name for a in definition.given], own, defaults)
     needed = False
     parameters = []
-    for name, mine in zip(public, own, strict=True):
+    for given, mine in zip(public, own, strict=True):
         needed = needed or mine in defaults  # after an input with a value, all have a default
-        parameters.append(f"{name}=None" if needed else name)
-    lines = [f"_run = {definition.name}", "", ""]
-    lines.append(f"def {definition.name}({', '.join(parameters)}):")
-    lines.append(f'    """Compute {definition.name}; see _run for what is done."""')
-    for name, mine in zip(public, own, strict=True):
+        parameters.append(f"{given}=None" if needed else given)
+    name = executable.program.name
+    lines = [f"_{name} = {name}", "", "", f"def {name}({', '.join(parameters)}):"]
+    lines.append(f'    """Compute {name}; what is done stands above."""')
+    for given, mine in zip(public, own, strict=True):
         if mine in defaults:
-            lines += [f"    if {name} is None:", f"        {name} = {defaults[mine]}"]
+            lines += [f"    if {given} is None:", f"        {given} = {defaults[mine]}"]
     lines.append('    with np.errstate(all="ignore"):')
-    lines.append(f"        return _run({', '.join(public)})")
+    lines.append(f"        return _{name}({', '.join(public)})")
     return "\n".join(lines)
+
+
+def _parameters(
+    wanted: Sequence[str | None], own: Sequence[str], defaults: Mapping[str, str]
+) -> list[str]:
+    """Return the names of parameters: the user's, where nothing else goes by them."""
+    used = {"np"} | {word for text in defaults.values() for word in text.split(".")}
+    found: list[str] = []
+    for name, mine in zip(wanted, own, strict=True):
+        good = name and name.isidentifier() and not keyword.iskeyword(name)
+        clear = name not in used and name not in found and (name == mine or name not in own)
+        found.append(name if name and good and clear else mine)
+    return found
 
 
 # -- what is copied of graphc's modules -----------------------------------------------------------
@@ -234,6 +255,10 @@ class Bundle:
         made = f"{name}_of_{module.rpartition('.')[2]}"
         self._names[made] = module
         return self._renamed.setdefault(module, {}).setdefault(name, made)
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a name is one of the imports or definitions."""
+        return name in self._names or name in _defined(self._imports)
 
     def text(self) -> str:
         """Return imports and definitions."""

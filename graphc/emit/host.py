@@ -144,13 +144,13 @@ class HostFunction:
 
     def _arguments(self) -> None:
         for node in self.program.inputs:
-            self.names.give(node, "a")
+            self.names.give(node, "a", "check_{}")
         for node in self.program.inputs:
             self.backend.argument(self, node)
 
     def _shared(self) -> None:
         for node in self.program.shared:
-            self.names.give(node, "shared")
+            self.names.give(node, "shared", "{}_")
             self.backend.shared(self, node)
 
     def _guards(self) -> None:

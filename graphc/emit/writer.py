@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 
 from graphc.ir.node import CONST, Node
 from graphc.ir.source import Location
+from graphc.lower.program import Program
 
 
 class Writer:
@@ -83,13 +84,24 @@ class Names:
         self._order.append(node)
         return name
 
-    def give(self, node: Node, prefix: str) -> str:
-        """Return a new name for a node: its own, or the prefix and a number."""
+    def give(self, node: Node, prefix: str, beside: str = "{}") -> str:
+        """Return a new name for a node: its own, or the prefix and a number.
+
+        ``beside`` is the pattern of another name that goes with it, such as ``"check_{}"``.
+        """
         own = node.name if node.name and node.name.isidentifier() else None
-        if own and not keyword.iskeyword(own) and own not in self._taken:
-            self._taken.add(own)
+        if own and not keyword.iskeyword(own) and self._take(own, beside.format(own)):
             return self.set(node, own)
-        return self.set(node, self.fresh(prefix))
+        name = self.fresh(prefix)
+        while not self._take(beside.format(name)) and beside != "{}":
+            name = self.fresh(prefix)
+        return self.set(node, name)
+
+    def _take(self, *names: str) -> bool:
+        free = not self._taken.intersection(names)
+        if free:
+            self._taken.update(names)
+        return free
 
     def fresh(self, prefix: str) -> str:
         """Return a name nobody has."""
@@ -100,6 +112,14 @@ class Names:
             if name not in self._taken:
                 self._taken.add(name)
                 return name
+
+
+def names_of(program: Program, taken: Iterable[str]) -> Names:
+    """Return the names of a program beside others; its function gives way to them, too."""
+    taken = set(taken)
+    while program.name in taken:
+        program.name += "_"
+    return Names([*taken, program.name])
 
 
 def places(nodes: Iterable[Node]) -> str:

@@ -367,6 +367,27 @@ def test_no_update_is_lost_when_several_threads_call(backend: str) -> None:
     assert w.get_value().tolist() == [400.0] * 100
 
 
+@pytest.mark.parametrize(
+    "name", ["np", "choose", "inner", "Pool", "pool", "float64", "guard_error"]
+)
+def test_a_function_may_be_called_as_what_its_text_uses(name: str, backend: str) -> None:
+    x, w = T.dmatrix("x"), graphc.shared(np.ones(4), "w")
+    outputs = [T.switch(x > 0, T.exp(x), x).sum(), T.dot(x, w)]
+    f = graphc.function([x], outputs, updates=[(w, w * 2)], name=name, backend=backend)
+    value = np.arange(12.0).reshape(3, 4) - 5
+    total, product = f(value)
+    np.testing.assert_allclose(total, np.where(value > 0, np.exp(value), value).sum())
+    np.testing.assert_allclose(product, value.sum(axis=1))
+
+
+def test_names_that_go_together_do_not_meet(backend: str) -> None:
+    """Text has check_x beside an input x, and w_ beside a shared variable w."""
+    x, check, under = T.dscalar("x"), T.fscalar("check_x"), T.dscalar("w_")
+    w = graphc.shared(np.float64(5.0), "w")
+    f = graphc.function([check, x, under], x + 10 * check + 100 * under + 1000 * w, backend=backend)
+    assert f(1, 2, 3) == f(check_x=1, x=2, w_=3) == 5312.0
+
+
 def test_a_call_inside_of_a_call(backend: str) -> None:
     """A function that a program calls back into, with warnings as quiet as in a plain call."""
     x, n = T.dvector("x"), graphc.shared(0, "n")

@@ -192,6 +192,23 @@ def test_functions_without_inputs_and_in_every_form(tmp_path: Path) -> None:
         assert module["w_"].data.dtype == "float32"
 
 
+def test_names_that_the_text_needs_itself(tmp_path: Path) -> None:
+    """Functions, arguments and constants may be called as what is copied or imported is."""
+    x, np_, two = T.dmatrix("os"), T.dscalar("np"), T.dscalar("os")
+    big = T.constant(np.arange(700.0), name="threads")
+    file, w = T.constant(np.arange(9.0), name="file"), graphc.shared(np.zeros(700), "config")
+    outputs = [T.exp(x * big) * np_ + two, file[::2], w]
+    value = np.random.default_rng(0).normal(size=(500, 700))
+    for name in ("os", "threads", "Pool", "itertools", "Path", "np", "_run", "scratch"):
+        f = graphc.function([x, np_, graphc.In(two, value=1.0)], outputs, name=name)
+        path = tmp_path / "program.py"
+        f.save_source(path)
+        found = imported(path)
+        entry = next(found[n] for n in (f"{f.name}_", f.name) if callable(found.get(n)))
+        for mine, theirs in zip(f(value, 2.0), entry(value, 2.0), strict=True):
+            np.testing.assert_allclose(mine, theirs)
+
+
 def test_paths_that_are_none(tmp_path: Path) -> None:
     f = graphc.function([], T.constant(1.0))
     with pytest.raises(errors.GraphcValueError, match=r"does not end in \.py"):

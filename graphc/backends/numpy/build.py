@@ -7,7 +7,7 @@ from typing import Any
 from graphc.backends.base import Executable
 from graphc.backends.numpy.backend import HELPERS, NumpyBackend
 from graphc.emit.host import HostFunction
-from graphc.emit.writer import Names
+from graphc.emit.writer import Names, names_of
 from graphc.ir.dtypes import DTYPES
 from graphc.lower.program import Host, Program
 
@@ -20,7 +20,7 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
     form : str or tuple of str
         ``"one"`` result, a ``"list"`` of them, or the keys of a dict.
     """
-    host = HostFunction(program, NumpyBackend(), form, names=Names(_taken(program)))
+    host = HostFunction(program, NumpyBackend(), form, names=_names(program))
     text, origin = host.emit()
     return Executable(
         backend="numpy",
@@ -35,14 +35,14 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
     )
 
 
-def _taken(program: Program) -> list[str]:
-    """Return the names that the text uses for itself."""
+def _names(program: Program) -> Names:
+    """Return the names of a program, clear of those that the text uses for itself."""
     kernels = [
         f"k{k}{end}" for k in range(1, len(program.every_step) + 1) for end in ("", "_tiles")
     ]
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
     helpers = [name for source in HELPERS for name in source.__all__]
-    return [*own, "argument", "special", *helpers, *DTYPES, *kernels, program.name]
+    return names_of(program, [*own, "argument", "Shared", "special", *helpers, *DTYPES, *kernels])
 
 
 def _plain(program: Program, text: str) -> bool:

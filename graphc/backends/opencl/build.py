@@ -15,7 +15,7 @@ from graphc.backends.opencl.indexing import IndexRoutines
 from graphc.backends.opencl.programs import Programs
 from graphc.backends.opencl.routines import Routines, prepare
 from graphc.emit.host import HostFunction
-from graphc.emit.writer import Names
+from graphc.emit.writer import Names, names_of
 from graphc.errors import DeviceError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import Node, is_tuple, operand
@@ -65,7 +65,7 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     _check_dtypes(device, program)
     memory = Memory(device)
     backend = OpenCLBackend(device, memory, program)
-    host = HostFunction(program, backend, form, names=Names(_taken(program)))
+    host = HostFunction(program, backend, form, names=_names(program))
     text, origin = host.emit()
     programs = Programs(device, backend.plans)
     for step in program.every_step:
@@ -97,13 +97,13 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
     )
 
 
-def _taken(program: Program) -> list[str]:
-    """Return the names that the text uses for itself."""
+def _names(program: Program) -> Names:
+    """Return the names of a program, clear of those that the text uses for itself."""
     numbers = range(1, len(program.every_step) + 1)
     kernels = [f"k{place}" for place in numbers]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
     called = [*HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
-    return [*own, *called, *kernels, program.name]
+    return names_of(program, [*own, *called, *kernels])
 
 
 def _scalar(array: Any) -> Any:
