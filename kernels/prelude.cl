@@ -15,6 +15,8 @@
  *   truth(x)                         x != 0 as uchar; nan is true
  *   lt le gt ge eq ne (a, b)         as uchar
  *   VLOAD(T, p) VSTORE(T, v, p)      WIDTH neighbours at once; p is as aligned as one of them
+ *   VLOAD_HALF(p) VSTORE_HALF(v, p)  the same of half, which is stored and computed with as float
+ *   to_half(x)                       x rounded to half, as float
  *   LANES(F, v)                      F folded over the WIDTH lanes of v: one number
  *
  * double is there if the compiler has it: HAVE_FP64 says so.
@@ -49,7 +51,11 @@
 #define VLOAD(T, p) (*(p))
 #define VSTORE(T, v, p) (*(p) = (v))
 #define LANES(F, v) (v)
+#define VLOAD_HALF(p) vload_half(0, p)
+#define VSTORE_HALF(v, p) vstore_half(v, 0, p)
 #else
+#define VLOAD_HALF(p) GLUE(vload_half, WIDTH)(0, p)
+#define VSTORE_HALF(v, p) GLUE(vstore_half, WIDTH)(v, 0, p)
 #define VEC(T) GLUE(T, WIDTH)
 /* vloadn and vstoren say the same, but PoCL compiles them to calls of functions, across which no
  * accumulator stays in a register. */
@@ -202,18 +208,30 @@ UNALIGNED(double);
     SIGNED_TYPES(OF(int), OF(uint), 32)                                                              \
     SIGNED_TYPES(OF(long), OF(ulong), 64)
 
+/* T: the type; F: float, or its vector; U: ushort, or its vector; N: the end of vload_half's name. */
+#define HALF_TYPES(T, F, U, N)                                                                   \
+    FN F to_half(T x) {                                                                          \
+        U bits;                                                                                  \
+        GLUE(vstore_half, N)(x, 0, (half *)&bits);                                               \
+        return GLUE(vload_half, N)(0, (half *)&bits);                                            \
+    }
+
 #define SAME(T) T
 EVERY_TYPE(SAME, WRAP_SHORT)
 #ifdef HAVE_FP64
 ALL_TYPES(double, long, uchar)
 FLOAT_TYPES(double)
+HALF_TYPES(double, float, ushort, )
 #endif
+HALF_TYPES(float, float, ushort, )
 #if WIDTH > 1
 EVERY_TYPE(VEC, WRAP)
 #ifdef HAVE_FP64
 ALL_TYPES(VEC(double), VEC(long), VEC(uchar))
 FLOAT_TYPES(VEC(double))
+HALF_TYPES(VEC(double), VEC(float), VEC(ushort), WIDTH)
 #endif
+HALF_TYPES(VEC(float), VEC(float), VEC(ushort), WIDTH)
 #endif
 
 #endif

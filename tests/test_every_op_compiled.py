@@ -82,7 +82,7 @@ def lacking_dtypes(backend: str) -> set[str]:
     """Return the dtypes that a backend, or its device, does not compute with."""
     if backend == "numpy":
         return set()
-    return {"float16"} if get_device().limits.fp64 else {"float16", "float64"}
+    return set() if get_device().limits.fp64 else {"float64"}
 
 
 def dtypes_in(case: Case) -> set[str]:

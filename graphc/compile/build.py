@@ -14,6 +14,7 @@ from graphc.errors import GraphcValueError
 from graphc.ir.node import Node
 from graphc.ir.shapes import Sizes
 from graphc.lower.build import lower
+from graphc.lower.halves import widen_halves
 from graphc.lower.program import Limits
 from graphc.ops.custom import inlined
 from graphc.rewrite.pipeline import simplify, simplify_size
@@ -23,6 +24,9 @@ def build(definition: Definition, log: list[Any]) -> Executable:
     """Return the executable of a function; what was rewritten is added to ``log``."""
     outputs: Sequence[Node] = definition.outputs
     everything = [*outputs, *(new for _, new in definition.updates)]
+    limits, build_for = _backend(definition.backend, definition.device)
+    if not limits.halves:
+        everything = widen_halves(everything)
     sizes = Sizes(everything, simplify_size)
     everything = inlined(everything)
     if definition.optimize:
@@ -30,7 +34,6 @@ def build(definition: Definition, log: list[Any]) -> Executable:
     outputs, new = everything[: len(outputs)], everything[len(outputs) :]
     updates = [(old, value) for (old, _), value in zip(definition.updates, new, strict=True)]
     lent = definition.borrowed if definition.backend == "numpy" else ()
-    limits, build_for = _backend(definition.backend, definition.device)
     inputs = [a.node for a in definition.given]
     program = lower(
         definition.name, inputs, outputs, updates, sizes, limits, definition.optimize, log, lent

@@ -9,6 +9,7 @@ from graphc.ir.node import SHARED, Node
 from graphc.ir.shapes import Sizes
 from graphc.ir.walk import toposort
 from graphc.lower.expand import expand_composites
+from graphc.lower.halves import widen_halves
 from graphc.lower.memory import plan
 from graphc.lower.program import Check, Limits, Program, every_step
 from graphc.lower.schedule import schedule
@@ -48,6 +49,8 @@ def lower(
     if optimize:
         results = simplify(results, phases=("canonical", "specialise"), log=log)
         results = expand_composites(results, limits.backend)
+    if not limits.halves:
+        results = widen_halves(results)
     outputs, new = results[: len(outputs)], results[len(outputs) :]
     updates = tuple((old, value) for (old, _), value in zip(updates, new, strict=True))
     lowering = Lowering(sizes, limits, optimize)

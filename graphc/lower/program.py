@@ -34,6 +34,8 @@ class Limits:
         computed by the host function.
     row_writes : bool
         Whether a step can store its result in a row of a larger array.
+    halves : bool
+        Whether it computes with float16; otherwise that is only stored.
     """
 
     backend: str
@@ -41,6 +43,7 @@ class Limits:
     operands: int = 4096
     device_scalars: bool = False
     row_writes: bool = True
+    halves: bool = True
 
 
 @dataclass(frozen=True, slots=True)

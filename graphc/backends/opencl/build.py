@@ -19,6 +19,7 @@ from graphc.emit.writer import Names, names_of
 from graphc.errors import DeviceError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import Node, is_tuple, operand
+from graphc.lower.halves import computes_in_half
 from graphc.lower.program import Call, Check, Choose, Host, Limits, Loop, Program
 
 MEMBERS = 300
@@ -46,6 +47,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
         operands=max(8, device.limits.max_parameter_size // 16),
         device_scalars=True,
         row_writes=False,
+        halves=False,
     )
 
     def build(program: Program, form: str | tuple[str, ...]) -> Executable:
@@ -112,11 +114,13 @@ def _scalar(array: Any) -> Any:
 
 def _check_dtypes(device: Device, program: Program) -> None:
     """Raise if the program computes with floats that the device does not have."""
-    lacking = {"float16"} if device.limits.fp64 else {"float16", "float64"}
-    for dtype in sorted(lacking, reverse=True):
-        nodes = [node for node in _on_device(program) if node.type.dtype == dtype]
-        if nodes:
-            raise DeviceError(_lacks(device, dtype, nodes))
+    nodes = _on_device(program)
+    halves = [node for node in nodes if computes_in_half(node)]  # of ops that have but this form
+    doubles = [node for node in nodes if node.type.dtype == "float64"]
+    if doubles and not device.limits.fp64:
+        raise DeviceError(_lacks(device, "float64", doubles))
+    if halves:
+        raise DeviceError(_lacks(device, "float16", halves))
 
 
 def _on_device(program: Program) -> list[Node]:

@@ -19,7 +19,7 @@ from graphc.ir.node import Node, operand
 
 _SUFFIXES = {"int64": "L", "uint32": "U", "uint64": "UL"}
 _LOWEST = {"int32": "INT_MIN", "int64": "LONG_MIN"}  # C has no literal for these two numbers
-_PLAIN = ("int32", "int64", "uint32", "uint64", "float32", "float64")
+_PLAIN = ("int32", "int64", "uint32", "uint64", "float16", "float32", "float64")
 
 
 def c_name(dtype: str, width: int = 1) -> str:
@@ -30,7 +30,40 @@ def c_name(dtype: str, width: int = 1) -> str:
     >>> c_name("bool"), c_name("float64", 4)
     ('uchar', 'double4')
     """
-    return C_TYPES[dtype] + (str(width) if width > 1 else "")
+    name = "float" if dtype == "float16" else C_TYPES[dtype]  # which is only stored
+    return name + (str(width) if width > 1 else "")
+
+
+def stored_name(dtype: str) -> str:
+    """Return the C type in which numbers of a dtype lie in arrays.
+
+    Examples
+    --------
+    >>> stored_name("float16"), stored_name("bool")
+    ('half', 'uchar')
+    """
+    return "half" if dtype == "float16" else c_name(dtype)
+
+
+def loaded(dtype: str, pointer: str, index: str) -> str:
+    """Return the expression of one element of an array."""
+    return f"vload_half({index}, {pointer})" if dtype == "float16" else f"{pointer}[{index}]"
+
+
+def loaded_vector(dtype: str, address: str) -> str:
+    """Return the expression of the vector that begins at an address."""
+    return f"VLOAD_HALF({address})" if dtype == "float16" else f"VLOAD({c_name(dtype)}, {address})"
+
+
+def store(dtype: str, value: str, pointer: str, index: str, width: int) -> str:
+    """Return the statement that stores a value, or a vector of them."""
+    half = dtype == "float16"
+    if width > 1:
+        kind = "VSTORE_HALF(" if half else f"VSTORE({c_name(dtype)}, "
+        return f"{kind}{value}, {pointer} + {index});"
+    return (
+        f"vstore_half({value}, {index}, {pointer});" if half else f"{pointer}[{index}] = {value};"
+    )
 
 
 def literal(value: bool | int | float, dtype: str, width: int = 1) -> str:
@@ -58,7 +91,7 @@ def _float(value: float, dtype: str) -> str:
         name = "NAN" if math.isnan(number) else "INFINITY"  # which are floats
         name = f"(double){name}" if dtype == "float64" else name
         return f"(-{name})" if number < 0 else name
-    text = str(number) + ("f" if dtype == "float32" else "")
+    text = str(number) + ("" if dtype == "float64" else "f")
     return f"({text})" if text.startswith("-") else text
 
 
@@ -115,6 +148,11 @@ def conversion(text: str, source: str, target: str, width: int = 1) -> str:
     """
     if target == "bool":
         return f"truth({text})"
+    if target == "float16":
+        wide = source if source in ("float16", "float64") else "float32"
+        return f"to_half({text if wide == source else conversion(text, source, wide, width)})"
+    if source == "float16":
+        return text if target == "float32" else conversion(text, "float32", target, width)
     to = c_name(target, width)
     direct = f"convert_{to}({text})"
     for dtype in steps(source, target):

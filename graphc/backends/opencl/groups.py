@@ -15,7 +15,17 @@ from typing import Literal
 import numpy as np
 
 from graphc.backends.opencl import reduce
-from graphc.backends.opencl.expressions import c_name, expression, literal, unwrapped, widths_of
+from graphc.backends.opencl.expressions import (
+    c_name,
+    expression,
+    literal,
+    loaded,
+    loaded_vector,
+    store,
+    stored_name,
+    unwrapped,
+    widths_of,
+)
 from graphc.backends.opencl.frames import fill_map
 from graphc.backends.opencl.names import KernelNames
 from graphc.backends.opencl.places import Loop, Strides, loop, same, term, total
@@ -55,14 +65,14 @@ class Parameters:
         """Return the name of the array a stored node lies in."""
         if base not in self._pointers:
             name = self._pointers[base] = self.names.own(base.name, "x")
-            declaration = f"global const {c_name(base.type.dtype)} *{name}"
+            declaration = f"global const {stored_name(base.type.dtype)} *{name}"
             self.arrays.append(Parameter(declaration, base, None))
         return self._pointers[base]
 
     def written(self, node: Node, name: str) -> str:
         """Return the name of the array that a member is stored in."""
         name = self.names.own(f"{name}_out", "y")
-        declaration = f"global {c_name(node.type.dtype)} *{name}"
+        declaration = f"global {stored_name(node.type.dtype)} *{name}"
         self.arrays.append(Parameter(declaration, node, None))
         return name
 
@@ -81,7 +91,8 @@ class Parameters:
             if self.complete:
                 raise InternalError(f"{node!r} is met only in the vectors of a kernel")
             name = self._numbers[node] = self.names.own(node.name, prefix)
-            self.numbers.append(Parameter(f"const {c_name(dtype)} {name}", node, dtype))
+            passed = "float32" if dtype == "float16" else dtype
+            self.numbers.append(Parameter(f"const {c_name(dtype)} {name}", node, passed))
         return self._numbers[node]
 
 
@@ -137,6 +148,7 @@ class KernelPlan:
         """The bytes of the largest number in the kernel, which limits its vectors."""
         found = {dtype for node in self.group.members for dtype in widths_of(node)}
         found |= {operand.node.type.dtype for operand in self.operands}
+        found = {"float32" if dtype == "float16" else dtype for dtype in found}
         return max(np.dtype(dtype).itemsize for dtype in found)
 
     @property
@@ -403,7 +415,7 @@ class _Body:
             return self._tuple(self._lanes(operand), dtype) if self.width > 1 else index
         pointer = self.plan.parameters.read(base)
         if self.width == 1:
-            return f"{pointer}[{index}]"
+            return loaded(dtype, pointer, index)
         return self._vector(operand, dtype, pointer, index)
 
     def _vector(self, operand: Operand, dtype: str, pointer: str, index: str) -> str:
@@ -411,12 +423,13 @@ class _Body:
         last = self.plan.loops[-1]
         stride = last.stride(operand.array)
         if stride is not None and same(stride, 0):
-            return f"({self._type(dtype)})({pointer}[{index}])"
+            return f"({self._type(dtype)})({loaded(dtype, pointer, index)})"
         if stride is not None and same(stride, 1):
-            return f"VLOAD({c_name(dtype)}, {pointer} + {index})"
-        single = self._tuple([f"{pointer}[{lane}]" for lane in self._lanes(operand)], dtype)
+            return loaded_vector(dtype, f"{pointer} + {index}")
+        lanes = [loaded(dtype, pointer, lane) for lane in self._lanes(operand)]
+        single = self._tuple(lanes, dtype)
         if stride is None and same(last.strides[operand.array][-1], 1):
-            row = f"VLOAD({c_name(dtype)}, {pointer} + at_{operand.array}[0])"
+            row = loaded_vector(dtype, f"{pointer} + at_{operand.array}[0]")
             return f"in_row ? {row} : {single}"
         return single
 
@@ -460,8 +473,5 @@ class _Body:
         first = len(self.plan.loops[-1].strides) - len(self.plan.stores)
         for k, (node, pointer) in enumerate(self.plan.stores, first):
             index, value = self._index(k, 0), self.plan._values[node]
-            if self.width > 1:
-                lines.append(f"VSTORE({c_name(node.type.dtype)}, {value}, {pointer} + {index});")
-            else:
-                lines.append(f"{pointer}[{index}] = {value};")
+            lines.append(store(node.type.dtype, value, pointer, index, self.width))
         return lines
