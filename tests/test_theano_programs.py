@@ -244,6 +244,17 @@ def test_printing(
     np.testing.assert_allclose(slope, [2.0, 2 * np.e])
 
 
+def test_values_are_printed_when_they_are_computed(
+    backend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = T.dvector("x")
+    shown = graphc.printing.Print("x is")(x * 2)
+    f = graphc.function([x], [shown + 1, T.grad(shown.sum(), x)], backend=backend)
+    assert [part.tolist() for part in f([1.0])] == [[3.0], [2.0]]
+    f([2.0])
+    assert capsys.readouterr().out == "x is __str__ = [2.]\nx is __str__ = [4.]\n"
+
+
 def test_printing_by_a_function_of_ones_own() -> None:
     seen: list[Any] = []
     x = T.dscalar("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -177,6 +178,28 @@ def test_loops_and_functions_with_gradients_of_their_own_travel() -> None:
     again = [nodes[place[node]] for node in results]
     assert [str(node) for node in again] == [str(node) for node in results]
     assert Writing().rows(again)[0] == rows
+
+
+def loops(backend: str) -> graphc.CompiledFunction:
+    v, n, w = T.dvector("v"), T.lscalar("n"), graphc.shared(2.0, "w")
+    streams = T.shared_randomstreams.RandomStreams(3)
+    sums, _ = graphc.scan(lambda s, acc: acc * w + s, v, outputs_info=[T.constant(0.0)])
+    noisy, updates = graphc.scan(lambda s: s + streams.normal((2,)), v)
+    chosen = graphc.ifelse(n > 0, v * 2, v.sum() + v)
+    outputs = [sums, T.grad(sums[-1], w), noisy, chosen, graphc.Out(sums[::-1], borrow=True)]
+    updates = [*updates.items(), (w, w + 1)]
+    return graphc.function([v, n], outputs, updates=updates, name="step", backend=backend)
+
+
+def test_loops_branches_and_draws_in_loops_go_on_alike(tmp_path: Path, backend: str) -> None:
+    f = loops(backend)
+    g = graphc.load(save_all(tmp_path / "f", f))
+    copies = [g, pickle.loads(pickle.dumps(f)), copy.deepcopy(f)]
+    for n in (0, 1, 0):
+        expected = f([1.0, 2.0, 3.0], n)
+        for again in copies:
+            for mine, theirs in zip(expected, again([1.0, 2.0, 3.0], n), strict=True):
+                assert mine.tolist() == theirs.tolist()
 
 
 def test_what_a_file_cannot_hold_is_refused_with_the_line(tmp_path: Path) -> None:

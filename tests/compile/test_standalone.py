@@ -97,6 +97,17 @@ def test_random_streams(tmp_path: Path) -> None:
         assert np.array_equal(got, wanted)
 
 
+def test_loops_and_branches(tmp_path: Path) -> None:
+    v, n, w = T.dvector("v"), T.lscalar("n"), graphc.shared(2.0, "w")
+    sums, _ = graphc.scan(lambda s, acc: acc * w + s, v, outputs_info=[T.constant(0.0)])
+    chosen = graphc.ifelse(n > 0, v * 2, v.sum() + v)
+    outputs = [sums, T.grad(sums[-1], w), chosen]
+    f = graphc.function([v, n], outputs, updates=[(w, w + 1)], name="step")
+    given = (np.arange(4.0), np.int64(1))
+    for got, wanted in zip(run_elsewhere(tmp_path, f, *given), expected(f, *given), strict=True):
+        assert got.tolist() == wanted.tolist()
+
+
 MODULES = {
     "first": """
         from helpers_second import other as mine, LIMIT as CAP
