@@ -222,6 +222,12 @@ class Loop:
     path: Path = ()
 
     @property
+    def leaves(self) -> list[Node]:
+        """What stands for memory of the loop's own."""
+        spare = [cell.spare for cell in self.cells if cell.spare is not None]
+        return [*(cell.leaf for cell in self.cells), *spare, *(leaf for _, leaf in self.rows)]
+
+    @property
     def writes(self) -> tuple[Node, ...]:
         """Nodes that this step stores."""
         made = () if self.made is None else (self.made,)

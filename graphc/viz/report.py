@@ -66,7 +66,11 @@ class _Report:
     def __init__(self, program: Program, names: Names | None) -> None:
         self.program = program
         self.labels = Labels(names, program.sizes.find)
-        self.maker = {node: i for i, s in enumerate(program.every_step, 1) for node in s.writes}
+        self.maker: dict[Node, int] = {}
+        for place, step in enumerate(program.every_step, 1):
+            self.maker.update((node, place) for node in step.writes)
+            if isinstance(step, Loop):
+                self.maker.update((leaf, place) for leaf in step.leaves)
         self.ends: dict[Node, list[str]] = {}
         several = len(program.outputs) > 1
         for i, node in enumerate(program.outputs, 1):
@@ -203,7 +207,8 @@ class _Report:
         return f"{self.name(node)}: {self.typed(node)}{what}"
 
     def memory(self) -> list[str]:
-        buffers = unique(self.program.buffers.values())
+        found = unique(self.program.buffers.values())
+        buffers = [buffer for buffer in found if buffer.role is not Role.ROW]
         if not buffers:
             return ["Memory: no arrays"]
         total: dict[Role, amounts.Amount] = {role: Counter() for role in Role}
@@ -215,7 +220,8 @@ class _Report:
     def _buffer(self, buffer: Buffer) -> str:
         nodes = [n for n, b in self.program.buffers.items() if b.id == buffer.id]
         kind = self.typed(nodes[0])
-        steps = f"written by step {_listed([str(self.maker[n]) for n in nodes])}"
+        numbers = sorted({self.maker[node] for node in nodes})
+        steps = f"written by step {_listed(list(map(str, numbers)))}"
         return f"    {self.name(nodes[0]):<8} {kind:<20} {_ROLES[buffer.role][1]}; {steps}"
 
     def checks(self) -> list[str]:
@@ -243,6 +249,7 @@ _ROLES = {
     Role.TEMP: ("temporary, kept for the next call", "temporary"),
     Role.OUTPUT: ("new in every call, for outputs", "output"),
     Role.UPDATE: ("new in every call, for shared variables", "new value of a shared variable"),
+    Role.ROW: ("rows of other arrays", "row"),
     Role.IN_PLACE: ("of shared variables, written in place", "in place"),
 }
 
