@@ -192,7 +192,15 @@ def checker(
                 )
         return scalar(array) if kind.ndim == 0 else array
 
-    return check
+    if kind.ndim or argument.strict or dtypes.kind(kind.dtype) not in ("int", "uint"):
+        return check
+    low, high = dtypes.limits(kind.dtype)
+    number = np.dtype(kind.dtype).type
+
+    def check_whole(value: Any) -> Any:  # the common case, without an array
+        return number(value) if type(value) is int and low <= value <= high else check(value)
+
+    return check_whole
 
 
 def _convert(value: Any, argument: Argument, wrong: Callable[..., Exception], name: str) -> Any:
