@@ -20,18 +20,22 @@
     const long count, const long height, const long width, const long out_rows,                  \
         const long out_columns, const long window_rows, const long window_columns,               \
         const long row_stride, const long column_stride
-/* Where the window of a work-item begins. */
+/* Where the window of a work-item begins, and how much of it lies inside of the image. */
 #define CORNER                                                                                   \
-    (item / (out_rows * out_columns) * height + item / out_columns % out_rows * row_stride)      \
-        * width + item % out_columns * column_stride
+    const long row = item / out_columns % out_rows * row_stride;                                 \
+    const long column = item % out_columns * column_stride;                                      \
+    const long rows = min(window_rows, height - row);                                            \
+    const long columns = min(window_columns, width - column);                                    \
+    const long corner = (item / (out_rows * out_columns) * height + row) * width + column
 #define WINDOW                                                                                   \
-    for (long i = 0; i < window_rows; ++i)                                                       \
-        for (long j = 0; j < window_columns; ++j)
+    for (long i = 0; i < rows; ++i)                                                              \
+        for (long j = 0; j < columns; ++j)
 
 kernel void pool_max(global const T *x, global T *y, PLACES) {
     const long item = get_global_id(0);
     if (item >= count) return;
-    x += CORNER;
+    CORNER;
+    x += corner;
     T top = *x;
     WINDOW {
         const T value = x[i * width + j];
@@ -44,7 +48,8 @@ kernel void pool_share(global const T *x, global const T *top, global const T *g
                        PLACES) {
     const long item = get_global_id(0);
     if (item >= count) return;
-    x += CORNER;
+    CORNER;
+    x += corner;
     int hits = 0;
     WINDOW hits += x[i * width + j] == top[item];
     y[item] = g[item] / (T)max(hits, 1);
@@ -72,7 +77,7 @@ kernel void pool_pick(global const T *x, global const T *top, global const T *v,
                       PLACES) {
     const long item = get_global_id(0);
     if (item >= count) return;
-    const long corner = CORNER;
+    CORNER;
     int hits = 0;
     T sum = 0;
     WINDOW {

@@ -310,11 +310,11 @@ def _of_filters(x: Node, g: Node, **how: Any) -> Node:
     return window.conv2d_weights(x, g, (2, 1), **how)
 
 
-def _pooled(op: str) -> Callable[..., Node]:
+def _pooled(op: str, cover: bool = False) -> Callable[..., Node]:
     """Return how to apply a gradient of `pool_max` of 2 x 1 pixels, 1 x 2 apart."""
 
     def build(x: Node, other: Node) -> Node:
-        how = {"size": (2, 1), "stride": (1, 2)}
+        how = {"size": (2, 1), "stride": (1, 2), "cover": cover}
         return apply(OPS[op], x, window.pool_max(x, **how), other, **how)  # type: ignore[no-any-return]
 
     return _fitting(build)
@@ -341,10 +341,20 @@ EXAMPLES |= {
     "pool_max": [
         _moved("apart", window.pool_max, ("abcc",), size=(2, 2), stride=(2, 2)),
         _moved("overlapping", window.pool_max, ("abcc",), size=(3, 2), stride=(1, 1)),
+        _moved("covering", window.pool_max, ("abcb",), size=(3, 2), stride=(2, 2), cover=True),
+        _moved(
+            "covering close", window.pool_max, ("abcb",), size=(3, 2), stride=(2, 1), cover=True
+        ),
         _moved("skipping", window.pool_max, ("abcc",), size=(1, 2), stride=(2, 3)),
     ],
-    "pool_spread": [Example("by the image", ("abca", "abb1"), _pooled("pool_spread"))],
-    "pool_pick": [Example("by the image", ("abcb", "abcb"), _pooled("pool_pick"))],
+    "pool_spread": [
+        Example("inside", ("abca", "abb1"), _pooled("pool_spread")),
+        Example("covering", ("abcb", "abba"), _pooled("pool_spread", True)),
+    ],
+    "pool_pick": [
+        Example("inside", ("abcb", "abcb"), _pooled("pool_pick")),
+        Example("covering", ("abcb", "abcb"), _pooled("pool_pick", True)),
+    ],
 }
 _SINE = gradient.custom_grad(lambda g, out, x: g * T.cos(x))(T.sin)
 _SCALED = gradient.custom_grad(lambda g, out, x, y: [g * y, T.sum(g * x, axis=0)])(

@@ -19,7 +19,7 @@ from graphc.errors import DTypeError, GraphcTypeError, ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, as_node, operand
 from graphc.ir.op import Kind, Op, register
-from graphc.ir.shapes import Dim, add, as_dim, floor_div, mul, sizes, sub
+from graphc.ir.shapes import Dim, add, as_dim, at_least, floor_div, mul, sizes, sub
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, Shape, TensorType
 from graphc.ops.family import to_dtype
@@ -28,7 +28,7 @@ from graphc.ops.movement import size_operand, static
 Pair = tuple[int, int]
 Check = tuple[Any, ...]
 _CONV = ("stride", "dilation", "groups")
-_POOL = ("size", "stride")
+_POOL = ("size", "stride", "cover")
 
 
 # -- sizes ----------------------------------------------------------------------------------------
@@ -42,6 +42,20 @@ def span(size: Dim, dilation: int) -> Dim:
 def places(image: Dim, covered: Dim, stride: int) -> Dim:
     """Return how many places a window has that covers so much of an axis."""
     return add(floor_div(sub(image, covered), stride), 1)
+
+
+def places_to_cover(image: Dim, size: int, stride: int) -> Dim:
+    """Return how many places a window has that may reach beyond the end, to cover all of an axis.
+
+    Examples
+    --------
+    >>> places_to_cover(5, 2, 2), places_to_cover(5, 3, 1)
+    (3, 3)
+    """
+    if stride >= size:
+        return add(floor_div(sub(image, 1), stride), 1)
+    over = floor_div(add(sub(sub(image, 1), size), stride), stride)
+    return add(at_least(over, 0), 1)
 
 
 def _known_places(image: int | None, covered: int | None, stride: int) -> int | None:
@@ -400,19 +414,26 @@ def _prepare_pool(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple
 def _infer_pool(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
     x = inputs[0]
     _four_axes("pool_max", inputs)
-    _must_fit("pool_max", inputs[:1], x.type.shape, attrs["size"])
-    found = map(_known_places, x.type.shape[2:], attrs["size"], attrs["stride"])
+    if not attrs["cover"]:
+        _must_fit("pool_max", inputs[:1], x.type.shape, attrs["size"])
+    count = places_to_cover if attrs["cover"] else places
+    found = [
+        None if n is None else int(count(n, size, stride))  # type: ignore[arg-type]
+        for n, size, stride in zip(x.type.shape[2:], attrs["size"], attrs["stride"], strict=True)
+    ]
     return x.type.with_shape((*x.type.shape[:2], *found))
 
 
 def _pool_dims(node: Node) -> tuple[Dim, ...]:
     x = sizes(node.inputs[0])
-    return *x[:2], *map(places, x[2:], node.attrs["size"], node.attrs["stride"])
+    count = places_to_cover if node.attrs["cover"] else places
+    return *x[:2], *map(count, x[2:], node.attrs["size"], node.attrs["stride"])
 
 
 def _pool_checks(node: Node) -> list[Check]:
     x = sizes(node.inputs[0])
-    return [(there, ">=", needed) for there, needed in zip(x[2:], node.attrs["size"], strict=True)]
+    smallest = (1, 1) if node.attrs["cover"] else node.attrs["size"]
+    return [(there, ">=", needed) for there, needed in zip(x[2:], smallest, strict=True)]
 
 
 def _pool_linked(node: Node, place: int) -> list[Check]:
@@ -423,35 +444,41 @@ def _pool_linked(node: Node, place: int) -> list[Check]:
     return [*_pool_checks(node), *pairs]
 
 
-def _hits(x: Any, top: Any, size: Pair, stride: Pair) -> list[tuple[Any, tuple[int, int]]]:
-    """Return for each place of the window where the largest number lies there."""
-    return [
-        (_under(x, i, j, stride, top.shape[2:]) == top, (i, j))
-        for i, j in product(range(size[0]), range(size[1]))
-    ]
+def _windows(shape: Sequence[int], size: Pair, stride: Pair) -> Iterator[tuple[Any, Any]]:
+    """Yield each place of windows that are so many, and the pixels under it."""
+    for a, b in np.ndindex(*shape[2:]):
+        rows, columns = (
+            slice(k * s, k * s + n) for k, s, n in zip((a, b), stride, size, strict=True)
+        )
+        yield (..., a, b), (..., rows, columns)
 
 
-def _pool_reference(x: Any, size: Pair, stride: Pair) -> Any:
-    found = [(n - k) // s + 1 for n, k, s in zip(x.shape[2:], size, stride, strict=True)]
-    taps = product(range(size[0]), range(size[1]))
-    return np.maximum.reduce([_under(x, i, j, stride, found) for i, j in taps])
-
-
-def _spread_reference(x: Any, top: Any, g: Any, size: Pair, stride: Pair) -> Any:
-    out = np.zeros_like(x)
-    hits = _hits(x, top, size, stride)
-    count = np.sum([hit for hit, _ in hits], axis=0)
-    for hit, (i, j) in hits:
-        under = _under(out, i, j, stride, top.shape[2:])
-        under += np.where(hit, g / np.maximum(count, 1), 0).astype(x.dtype)
+def _pool_reference(x: Any, size: Pair, stride: Pair, cover: bool) -> Any:
+    count = places_to_cover if cover else places
+    out = np.zeros((*x.shape[:2], *map(count, x.shape[2:], size, stride)), x.dtype)
+    for place, under in _windows(out.shape, size, stride):
+        out[place] = np.max(x[under], axis=(2, 3))
     return out
 
 
-def _pick_reference(x: Any, top: Any, v: Any, size: Pair, stride: Pair) -> Any:
-    hits = _hits(x, top, size, stride)
-    count = np.sum([hit for hit, _ in hits], axis=0)
-    found = [np.where(hit, _under(v, i, j, stride, top.shape[2:]), 0) for hit, (i, j) in hits]
-    return (np.sum(found, axis=0) / np.maximum(count, 1)).astype(x.dtype)
+def _shares(x: Any, top: Any) -> Any:
+    """Return what each pixel of a window gets: as much as all that are as large as the largest."""
+    hits = x == top[..., None, None]
+    return hits / np.maximum(hits.sum((2, 3), keepdims=True), 1)
+
+
+def _spread_reference(x: Any, top: Any, g: Any, size: Pair, stride: Pair, cover: bool) -> Any:
+    out = np.zeros_like(x)
+    for place, under in _windows(top.shape, size, stride):
+        out[under] += (_shares(x[under], top[place]) * g[place][..., None, None]).astype(x.dtype)
+    return out
+
+
+def _pick_reference(x: Any, top: Any, v: Any, size: Pair, stride: Pair, cover: bool) -> Any:
+    out = np.zeros_like(top)
+    for place, under in _windows(top.shape, size, stride):
+        out[place] = (_shares(x[under], top[place]) * v[under]).sum((2, 3))
+    return out
 
 
 def _spread(x: Node, top: Node, g: Node, like: Node) -> Node:
@@ -539,8 +566,10 @@ pool_pick_op: Op = register(
 )
 
 
-def pool_max(x: Any, size: Pair, stride: Pair) -> Any:
+def pool_max(x: Any, size: Pair, stride: Pair, cover: bool = False) -> Any:
     """Return the largest number in each window of ``size``, ``stride`` apart.
+
+    With ``cover`` windows may reach beyond the end of an image, so that all of it is covered.
 
     Examples
     --------
@@ -548,4 +577,4 @@ def pool_max(x: Any, size: Pair, stride: Pair) -> Any:
     >>> pool_max(T.dtensor4("x"), (2, 2), (2, 2)).type
     float64[?, ?, ?, ?]
     """
-    return apply(pool_max_op, x, size=size, stride=stride)
+    return apply(pool_max_op, x, size=size, stride=stride, cover=cover)

@@ -10,8 +10,9 @@ import numpy as np
 from graphc.errors import GraphcTypeError, GraphcValueError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, as_node, const, operand
-from graphc.ir.shapes import Dim, add, as_dim, at_least, floor_div, mul, sizes, sub
+from graphc.ir.shapes import Dim, add, as_dim, floor_div, mul, sizes, sub
 from graphc.ir.source import here
+from graphc.ops import window
 from graphc.ops.movement import expand
 from graphc.ops.parts import put
 
@@ -138,21 +139,10 @@ def images(x: Any, what: str) -> Node:
 
 
 def steps(length: Dim, size: int, stride: int, cut: bool) -> Dim:
-    """Return how many windows lie along an axis: inside of it, or also beyond its end.
-
-    Those beyond the end are as many as cover the axis.
-
-    Examples
-    --------
-    >>> steps(5, 2, 2, True), steps(5, 2, 2, False), steps(5, 3, 1, False)
-    (2, 3, 3)
-    """
+    """Return how many windows lie along an axis: inside of it, or also beyond its end."""
     if cut:
-        return add(floor_div(sub(length, size), stride), 1)
-    if stride >= size:
-        return add(floor_div(sub(length, 1), stride), 1)
-    over = floor_div(add(sub(sub(length, 1), size), stride), stride)
-    return add(at_least(over, 0), 1)
+        return window.places(length, size, stride)
+    return window.places_to_cover(length, size, stride)
 
 
 def reach(count: Dim, size: int, stride: int) -> Dim:

@@ -390,12 +390,15 @@ def _over_images(work: Callable[[int, int], None], images: np.ndarray) -> None:
 
 
 def _tap(images: np.ndarray, i: int, j: int, stride: Pair, out: Sequence[int]) -> np.ndarray:
-    """Return the pixels that lie under one place of the window, wherever it moves."""
+    """Return the pixels that lie under one place of the window, wherever it moves.
+
+    They are fewer than windows where the last windows reach beyond the image.
+    """
     rows = slice(i, i + stride[0] * (out[0] - 1) + 1, stride[0])
     return images[:, :, rows, j : j + stride[1] * (out[1] - 1) + 1 : stride[1]]
 
 
-def pool_max(x: np.ndarray, out: np.ndarray, size: Pair, stride: Pair) -> None:
+def pool_max(x: np.ndarray, out: np.ndarray, size: Pair, stride: Pair, cover: bool) -> None:
     """Write the largest number in each window: first along columns, then along rows."""
     if not out.size:
         return
@@ -411,30 +414,43 @@ def pool_max(x: np.ndarray, out: np.ndarray, size: Pair, stride: Pair) -> None:
 
 
 def _largest(parts: Sequence[np.ndarray], out: np.ndarray) -> None:
-    if len(parts) == 1:
-        np.copyto(out, parts[0])
-        return
-    np.maximum(parts[0], parts[1], out=out)
-    for part in parts[2:]:
-        np.maximum(out, part, out=out)
+    first, *rest = parts
+    if rest and rest[0].shape == out.shape:
+        np.maximum(first, rest.pop(0), out=out)
+    else:
+        np.copyto(out, first)
+    for part in rest:
+        seen = _first(out, part)
+        np.maximum(seen, part, out=seen)
+
+
+def _first(windows: np.ndarray, tap: np.ndarray) -> np.ndarray:
+    """Return those windows that have a pixel at a tap."""
+    return windows[:, :, : tap.shape[2], : tap.shape[3]]
 
 
 def pool_spread(
-    x: np.ndarray, top: np.ndarray, g: np.ndarray, out: np.ndarray, size: Pair, stride: Pair
+    x: np.ndarray,
+    top: np.ndarray,
+    g: np.ndarray,
+    out: np.ndarray,
+    size: Pair,
+    stride: Pair,
+    cover: bool,
 ) -> None:
     """Write what belongs to the windows into their largest pixels, in equal shares."""
     apart = size[0] <= stride[0] and size[1] <= stride[1]
 
     def work(n: int, m: int) -> None:
-        hits, count = _hits(x[n:m], top[n:m], size, stride)
+        hits, count = _hits(x[n:m], top[n:m], size, stride, cover)
         np.divide(g[n:m], count, count)
         out[n:m] = 0
         for hit, (i, j) in zip(hits, product(*map(range, size)), strict=True):
             tap = _tap(out[n:m], i, j, stride, top.shape[2:])
             if apart:
-                np.multiply(hit, count, tap)
+                np.multiply(_first(hit, tap), _first(count, tap), tap)
             else:
-                np.add(tap, hit * count, tap)
+                np.add(tap, _first(hit, tap) * _first(count, tap), tap)
 
     if top.size:
         _over_images(work, x)
@@ -443,15 +459,23 @@ def pool_spread(
 
 
 def pool_pick(
-    x: np.ndarray, top: np.ndarray, v: np.ndarray, out: np.ndarray, size: Pair, stride: Pair
+    x: np.ndarray,
+    top: np.ndarray,
+    v: np.ndarray,
+    out: np.ndarray,
+    size: Pair,
+    stride: Pair,
+    cover: bool,
 ) -> None:
     """Write the mean of v over the largest pixels of each window of x."""
 
     def work(n: int, m: int) -> None:
-        hits, count = _hits(x[n:m], top[n:m], size, stride)
+        hits, count = _hits(x[n:m], top[n:m], size, stride, cover)
         out[n:m] = 0
         for hit, (i, j) in zip(hits, product(*map(range, size)), strict=True):
-            np.add(out[n:m], hit * _tap(v[n:m], i, j, stride, top.shape[2:]), out[n:m])
+            tap = _tap(v[n:m], i, j, stride, top.shape[2:])
+            seen = _first(out[n:m], tap)
+            np.add(seen, _first(hit, tap) * tap, seen)
         np.divide(out[n:m], count, out[n:m])
 
     if top.size:
@@ -459,13 +483,16 @@ def pool_pick(
 
 
 def _hits(
-    x: np.ndarray, top: np.ndarray, size: Pair, stride: Pair
+    x: np.ndarray, top: np.ndarray, size: Pair, stride: Pair, cover: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where the largest pixels lie, an array for each place of the window, and how many."""
     hits = _scratch.take("hits", (size[0] * size[1], *top.shape), np.dtype(bool))
     count = _scratch.take("count", top.shape, x.dtype)
+    if cover:
+        hits[...] = False
     for hit, (i, j) in zip(hits, product(*map(range, size)), strict=True):
-        np.equal(_tap(x, i, j, stride, top.shape[2:]), top, hit)
+        tap = _tap(x, i, j, stride, top.shape[2:])
+        np.equal(tap, _first(top, tap), _first(hit, tap))
     np.add.reduce(hits, 0, x.dtype, out=count)
     np.maximum(count, 1, out=count)  # a window that has NaN in it has no largest pixel
     return hits, count

@@ -208,13 +208,22 @@ def _pool(
     kernel.run((*buffers, count, *places), *sizes)
 
 
-def pool_max(device: Device, x: Any, out: DeviceArray, size: Pair, stride: Pair) -> None:
+def pool_max(
+    device: Device, x: Any, out: DeviceArray, size: Pair, stride: Pair, cover: bool
+) -> None:
     """Queue the largest number in each window."""
     _pool(device, "pool_max", (x, out), x, out, size, stride)
 
 
 def pool_spread(
-    device: Device, x: Any, top: Any, g: Any, out: DeviceArray, size: Pair, stride: Pair
+    device: Device,
+    x: Any,
+    top: Any,
+    g: Any,
+    out: DeviceArray,
+    size: Pair,
+    stride: Pair,
+    cover: bool,
 ) -> None:
     """Queue what belongs to the windows, shared evenly by their largest pixels."""
     share = device.alloc(max(1, prod(top.shape) * out.dtype.itemsize))
@@ -224,7 +233,14 @@ def pool_spread(
 
 
 def pool_pick(
-    device: Device, x: Any, top: Any, v: Any, out: DeviceArray, size: Pair, stride: Pair
+    device: Device,
+    x: Any,
+    top: Any,
+    v: Any,
+    out: DeviceArray,
+    size: Pair,
+    stride: Pair,
+    cover: bool,
 ) -> None:
     """Queue the mean of v over the largest pixels of each window of x."""
     _pool(device, "pool_pick", (x, top, v, out), x, top, size, stride)

@@ -132,6 +132,9 @@ def _pooled(
     cut: bool,
     mode: str,
 ) -> Node:
+    if mode == "max":
+        around = with_margins(x, [(m, m) for m in margin], lowest(x.type.dtype))
+        return window.pool_max(around, size, stride, not cut)  # type: ignore[no-any-return]
     counts: list[Dim] = []
     margins: list[tuple[Dim, Dim]] = []
     for length, n, step, m in zip(sizes(x)[2:], size, stride, margin, strict=True):
@@ -139,8 +142,6 @@ def _pooled(
         counts.append(steps(wide, n, step, cut))
         over = 0 if cut else at_least(sub(reach(counts[-1], n, step), wide), 0)
         margins.append((m, add(m, over)))
-    if mode == "max":
-        return window.pool_max(with_margins(x, margins, lowest(x.type.dtype)), size, stride)  # type: ignore[no-any-return]
     total = _summed(with_margins(x, margins), size, stride)
     if mode == "sum":
         return total

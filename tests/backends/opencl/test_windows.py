@@ -61,18 +61,21 @@ def test_correlation(
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8"])
 @pytest.mark.parametrize("size", [(2, 2), (3, 4)])
 @pytest.mark.parametrize("stride", [(2, 2), (1, 3)])
+@pytest.mark.parametrize("cover", [False, True])
 def test_pooling(
-    size: tuple[int, int], stride: tuple[int, int], dtype: str, each_device: Device
+    size: tuple[int, int], stride: tuple[int, int], cover: bool, dtype: str, each_device: Device
 ) -> None:
     x = RNG.integers(0, 5, (3, 2, 37, 20)).astype(dtype)  # with ties
-    attrs = {"size": size, "stride": stride}
+    attrs = {"size": size, "stride": stride, "cover": cover}
     top = OPS["pool_max"].reference(x, **attrs)  # type: ignore[misc]
-    np.testing.assert_array_equal(run(each_device, "pool_max", [x], top.shape, size, stride), top)
+    np.testing.assert_array_equal(
+        run(each_device, "pool_max", [x], top.shape, *attrs.values()), top
+    )
     if not dtype.startswith("float"):
         return
     g, v = (RNG.standard_normal(a.shape).astype(dtype) for a in (top, x))
     for op, other, shape in (("pool_spread", g, x.shape), ("pool_pick", v, top.shape)):
         wanted = OPS[op].reference(x, top, other, **attrs)  # type: ignore[misc]
-        found = run(each_device, op, [x, top, other], shape, size, stride)
+        found = run(each_device, op, [x, top, other], shape, *attrs.values())
         allowed = 20 * np.finfo(dtype).eps
         np.testing.assert_allclose(found, wanted, allowed, allowed, op)
