@@ -418,7 +418,7 @@ def _infer_pool(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
         _must_fit("pool_max", inputs[:1], x.type.shape, attrs["size"])
     count = places_to_cover if attrs["cover"] else places
     found = [
-        None if n is None else int(count(n, size, stride))  # type: ignore[arg-type]
+        None if n is None else int(count(n, size, stride))
         for n, size, stride in zip(x.type.shape[2:], attrs["size"], attrs["stride"], strict=True)
     ]
     return x.type.with_shape((*x.type.shape[:2], *found))
