@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import graphc.tensor as T
+import linalg_samples
 from graphc import gradient
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import dtypes
@@ -244,6 +245,7 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("of two", ("ab", "b"), lambda x, y: _SCALED(x, y)),
         Example("of a scalar", ("",), lambda x: _SINE(x)),
     ],
+    **linalg_samples.samples(Example),
     "matmul": [
         Example("a stack", ("cab", "cba"), linalg.matmul),
         Example("one left", ("1ab", "cba"), linalg.matmul),
@@ -455,9 +457,10 @@ def case(
     inputs, arrays = zip(*operands, strict=True)
     node = example.build(*inputs)
     label = f"{op.name} {dtype}, {example.label}, {sizes}"
-    if known and node.op is not op:
+    applied = node.inputs[0] if node.op.name == "get" else node
+    if known and applied.op is not op:
         raise Inapplicable(f"{label}: with these sizes it is {node!r} itself")
-    assert node.op is op, f"{label}: the example applies {node.op.name!r}"
+    assert applied.op is op, f"{label}: the example applies {applied.op.name!r}"
     return Case(label, op, node, inputs, arrays)
 
 

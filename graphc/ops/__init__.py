@@ -3,6 +3,7 @@
 from graphc.ops import (
     control,
     custom,
+    decompositions,
     elementwise,
     foreign,
     index,
@@ -23,6 +24,7 @@ from graphc.ops import (
 __all__ = [
     "control",
     "custom",
+    "decompositions",
     "elementwise",
     "foreign",
     "index",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphc.ir.node import Node
 from graphc.ir.op import Kind, Op
 from graphc.ir.shapes import Dim, sizes
+from graphc.ops import decompositions
 from graphc.ops.batch_calls import ROUTINES
 from graphc.ops.batched import Batched, Rule, different_sizes, with_rank
 from graphc.ops.elementwise import where
@@ -144,6 +145,11 @@ def _pairwise(a: Node, b: Node) -> Node:
     return matmul(a, b)  # type: ignore[no-any-return]
 
 
+def _stacks(one: Batched) -> Node:
+    """Put the batch in front of the stacks of matrices that an op works on."""
+    return one.again([one.whole(i) for i in range(len(one.inputs))])
+
+
 RULES: dict[str, Rule] = {
     **ROUTINES,
     "dimshuffle": _dimshuffle,
@@ -158,6 +164,7 @@ RULES: dict[str, Rule] = {
     "ifelse": _ifelse,
     "dot": _dot,
     "matmul": _elementwise,  # which broadcasts too
+    **dict.fromkeys((row.name for row in decompositions.ROWS), _stacks),
     "softmax": _shifted,
     "log_softmax": _shifted,
     "logsumexp": _shifted,
