@@ -18,6 +18,7 @@ from graphc.tensor import (
     indexing,
     language,
     mathematics,
+    nlinalg,
     nnet,
     products,
     rearranging,
@@ -27,6 +28,7 @@ from graphc.tensor import (
     shared_randomstreams,
     signal,
     sizes,
+    slinalg,
     sorting,
     subscripts,
     unsupported,
@@ -72,7 +74,8 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"graphc.tensor has no {name!r}")
 
 
-__all__ = ["TensorType", "extra_ops", "nnet", "shared_randomstreams", "signal"]
+__all__ = ["TensorType", "extra_ops", "nlinalg", "nnet"]
+__all__ += ["shared_randomstreams", "signal", "slinalg"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
 __all__ += mathematics.__all__

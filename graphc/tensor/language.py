@@ -10,6 +10,7 @@ from graphc.tensor import (
     grids,
     indexing,
     mathematics,
+    nlinalg,
     nnet,
     products,
     rearranging,
@@ -17,6 +18,7 @@ from graphc.tensor import (
     replacing,
     shaping,
     sizes,
+    slinalg,
     sorting,
     subscripts,
     variables,
@@ -24,6 +26,8 @@ from graphc.tensor import (
 from graphc.tensor.numpy_protocol import array_function, array_ufunc
 
 MODULES = (
+    nlinalg,  # first: where others have a name too, a method has their meaning
+    slinalg,
     elementwise,
     mathematics,
     reductions,
@@ -47,4 +51,5 @@ def fill() -> None:
     for module in MODULES:
         LANGUAGE.update({name: getattr(module, name) for name in module.__all__})
     LANGUAGE.update(array_ufunc=array_ufunc, array_function=array_function)
+    LANGUAGE.update(linalg_norm=nlinalg.norm)
     LANGUAGE.update(variable=variables.variable, getitem=indexing.getitem, astype=elementwise.cast)

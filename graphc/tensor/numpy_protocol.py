@@ -398,7 +398,7 @@ FUNCTIONS: dict[str, str | Callable[..., Any]] = {
     "linalg.eigh": "eigh",
     "linalg.inv": "matrix_inverse",
     "linalg.matrix_power": "matrix_power",
-    "linalg.norm": "norm",
+    "linalg.norm": "linalg_norm",
     "linalg.pinv": "pinv",
     "linalg.qr": "qr",
     "linalg.slogdet": "slogdet",
