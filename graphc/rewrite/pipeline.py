@@ -24,6 +24,7 @@ from graphc.rewrite.rules import (
     linalg,
     logic,
     loops,
+    matrices,
     movement,
     reduction,
     scaling,
@@ -43,7 +44,7 @@ CANON = (
 
 PIPELINE = (
     Phase("canonical", CANON),
-    Phase("stabilise", CANON + stability.RULES + control.BEFORE_LOOPS),
+    Phase("stabilise", CANON + stability.RULES + matrices.RULES + control.BEFORE_LOOPS),
     Phase("loops", CANON + loops.RULES),
     Phase("specialise", CANON + linalg.RULES + scaling.RULES),
 )

@@ -342,7 +342,7 @@ def _matrix_norm(x: Node, ord: Any, axes: tuple[int, ...], keepdims: bool) -> An
         sums = sum_over(abs_(x), summed, keepdims=True)
         fold = reductions.max if ord > 0 else reductions.min
         return _kept(fold(sums, kept, keepdims=True), axes, keepdims)
-    folds = {2: reductions.max, -2: reductions.min, "nuc": sum_over}
+    folds: dict[Any, Any] = {2: reductions.max, -2: reductions.min, "nuc": sum_over}
     if ord not in folds:
         raise GraphcValueError(message(f"norm: no order {ord!r} of matrices", [operand(x)], here()))
     others = [a for a in range(x.type.ndim) if a not in axes]

@@ -19,7 +19,8 @@ from graphc.ir.node import Node, apply, const, input_node
 from graphc.ir.op import OPS, Domain
 from graphc.ir.shapes import sizes
 from graphc.ir.types import TensorType
-from graphc.ops import index, movement, reduce
+from graphc.ops import decompositions as rows
+from graphc.ops import index, linalg, movement, reduce
 from graphc.ops.movement import dimshuffle, expand, fill
 from graphc.ops.parts import join, make_vector, put, slice_axes
 from graphc.ops.results import pack
@@ -173,6 +174,9 @@ v = _x((None,), name="v")
 row, col = _x((1, 4), name="row"), _x((3, 1), name="col")
 s = _x((), name="s")
 c = _x((), name="c")
+square = T.dot(m, m.T) + T.eye(3) * 2
+cube = _x((2, 3, 3), name="cube")
+stack = linalg.matmul(cube, dimshuffle(cube, (0, 2, 1))) + T.eye(3)
 
 PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     "fold": [
@@ -295,6 +299,17 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: T.dot(x, expand(s, (3,))),
         lambda: T.dot(expand(col, (3, 3)), x),
     ],
+    "inverse_as_solution": [
+        lambda: T.dot(rows.inv(square), x),
+        lambda: T.dot(rows.inv(square), m),
+        lambda: T.dot(y, rows.inv(square)),
+        lambda: T.dot(n.T, rows.inv(square)),
+        lambda: linalg.matmul(rows.inv(stack), dimshuffle(stack, (0, 2, 1))),
+        lambda: linalg.matmul(stack * 2, rows.inv(stack)),
+    ],
+    "inverse_of_inverse": [lambda: rows.inv(rows.inv(square)), lambda: rows.inv(rows.inv(stack))],
+    "log_of_size_of_determinant": [lambda: T.log(abs(rows.det(-square)))],
+    "log_of_determinant": [lambda: T.log(rows.det(square)), lambda: T.log(rows.det(stack))],
     "slice_elementwise": [
         lambda: T.sqr(join(0, [x, y]) * 2)[1:3],
         lambda: (T.sqr(join(0, [v, x, v])) * T.arange(13))[sizes(v)[0] + 1 :],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.ir.node import Node
-from graphc.ops.decompositions import inv, slogdet, solve
+from graphc.ops.decompositions import slogdet, solve
 from graphc.ops.linalg import swapped
 from graphc.ops.movement import dimshuffle
 from graphc.rewrite.rule import procedure, table, uses
@@ -19,7 +19,7 @@ def inverse_as_solution(node: Node) -> Node | None:
     if _is(a, "inv"):
         if b.type.ndim == 1:
             return dimshuffle(solve(a.inputs[0], dimshuffle(b, (0, -1))), (0,))  # type: ignore[no-any-return]
-        return solve(a.inputs[0], b) if _stacks_agree(a, b) else None  # type: ignore[no-any-return]
+        return solve(a.inputs[0], b) if _stacks_agree(a, b) else None
     if not _is(b, "inv") or not _stacks_agree(a, b):
         return None
     turned = swapped(b.inputs[0])
@@ -38,7 +38,7 @@ def _stacks_agree(a: Node, b: Node) -> bool:
     return all((one == 1) == (other == 1) for one, other in pairs)
 
 
-@procedure("inv", when=uses("inv"))
+@procedure("inv", when=uses("inv"), assumes="x has an inverse")
 def inverse_of_inverse(node: Node) -> Node | None:
     """Two inversions give the matrix back. Ends, as two inverses go."""
     return node.inputs[0].inputs[0]
@@ -63,7 +63,7 @@ def log_of_determinant(node: Node) -> Node | None:
     Ends, as a logarithm goes.
     """
     (size,) = node.inputs
-    return slogdet(size.inputs[0])[1] if _is(size, "det") else None  # type: ignore[no-any-return]
+    return slogdet(size.inputs[0])[1] if _is(size, "det") else None
 
 
 RULES = table(globals())
