@@ -396,7 +396,9 @@ FUNCTIONS: dict[str, str | Callable[..., Any]] = {
     "linalg.cholesky": "cholesky",
     "linalg.det": "det",
     "linalg.eigh": "eigh",
+    "linalg.eigvalsh": "eigvalsh",
     "linalg.inv": "matrix_inverse",
+    "linalg.lstsq": "lstsq",
     "linalg.matrix_power": "matrix_power",
     "linalg.norm": "linalg_norm",
     "linalg.pinv": "pinv",
@@ -404,6 +406,8 @@ FUNCTIONS: dict[str, str | Callable[..., Any]] = {
     "linalg.slogdet": "slogdet",
     "linalg.solve": "solve",
     "linalg.svd": "svd",
+    "linalg.tensorinv": "tensorinv",
+    "linalg.tensorsolve": "tensorsolve",
     "linalg.multi_dot": lambda arrays: _product(arrays),
     # other arguments
     "argsort": _sorted("argsort"),

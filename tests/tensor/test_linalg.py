@@ -343,3 +343,33 @@ def test_explain_says_what_runs_on_the_host() -> None:
     m = T.dmatrix("m")
     f = graphc.function([m], T.dot(N.matrix_inverse(m), m), backend="opencl")
     assert "LAPACK has no routine on devices" in f.explain()
+
+
+NUMPYS: list[tuple[Callable[..., Any], list[np.ndarray]]] = [
+    (np.linalg.inv, [A]),
+    (np.linalg.det, [A]),
+    (np.linalg.solve, [A, V]),
+    (lambda x: np.linalg.norm(x, axis=1), [WIDE]),
+    (np.linalg.norm, [WIDE]),
+    (lambda x: np.linalg.qr(x)[1], [TALL]),
+    (lambda x: np.linalg.svd(x)[1], [TALL]),
+    (np.linalg.eigvalsh, [POSITIVE]),
+    (lambda x: np.linalg.slogdet(x)[1], [A]),
+    (np.linalg.cholesky, [POSITIVE]),
+    (np.linalg.pinv, [TALL]),
+    (lambda x: np.linalg.matrix_power(x, 3), [A]),
+    (lambda a, b: np.linalg.lstsq(a, b)[0], [TALL, RNG.normal(size=5)]),
+    (lambda x: np.linalg.tensorinv(x, 2), [TENSOR]),
+    (lambda x, y: np.einsum("ij,j->i", x, y), [A, V]),
+    (np.trace, [A]),
+    (np.kron, [A, WIDE]),
+    (lambda x: np.linalg.multi_dot([x, x.T, x]), [WIDE]),
+]
+
+
+@pytest.mark.parametrize("place", range(len(NUMPYS)))
+def test_numpys_functions_on_expressions(place: int) -> None:
+    function, arrays = NUMPYS[place]
+    given = [symbol(a) for a in arrays]
+    found = graphc.function(given, function(*given))(*arrays)
+    np.testing.assert_allclose(found, function(*arrays), 1e-10, 1e-10)

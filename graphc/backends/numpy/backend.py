@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from graphc.backends.numpy import along, places, random, runtime, windows
+from graphc.backends.numpy import along, lapack, places, random, runtime, windows
 from graphc.backends.numpy.calls import run
 from graphc.backends.numpy.groups import Kernel, write_kernel
 from graphc.backends.numpy.views import view_expression, view_source
@@ -20,7 +20,7 @@ from graphc.ir.shapes import product
 from graphc.lower.program import Buffer, Call, Launch, Limits, Role, Space, is_scalar
 
 LIMITS = Limits(backend="numpy")
-HELPERS = (runtime, random, windows, places, along)
+HELPERS = (runtime, random, windows, places, along, lapack)
 """Modules whose functions the text calls, by the names in ``__all__``."""
 
 

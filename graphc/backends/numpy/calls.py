@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from graphc.backends.numpy import windows
+from graphc.backends.numpy import linear, windows
 from graphc.backends.numpy.views import slice_text
 from graphc.emit.host import HostFunction
 from graphc.errors import NotSupportedError, message
@@ -168,6 +168,7 @@ def _foreign_shape(host: HostFunction, node: Node, operands: list[str], out: str
 
 
 ROUTINES: dict[str, Routine] = {
+    **linear.ROUTINES,
     "foreign": _foreign,
     "foreign_shape": _foreign_shape,
     "dot": _dot,
