@@ -40,6 +40,7 @@ from graphc.tensor.extra_ops import *
 from graphc.tensor.grids import *
 from graphc.tensor.indexing import *
 from graphc.tensor.mathematics import *
+from graphc.tensor.nlinalg import trace
 from graphc.tensor.products import *
 from graphc.tensor.rearranging import *
 from graphc.tensor.reductions import *
@@ -75,7 +76,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = ["TensorType", "extra_ops", "nlinalg", "nnet"]
-__all__ += ["shared_randomstreams", "signal", "slinalg"]
+__all__ += ["shared_randomstreams", "signal", "slinalg", "trace"]
 __all__ += variables.__all__
 __all__ += elementwise.__all__
 __all__ += mathematics.__all__
