@@ -12,10 +12,17 @@
 #endif
 #pragma OPENCL FP_CONTRACT OFF
 
+/* The upper half of a product. CPUs have an instruction for it, which mul_hi is not compiled to. */
+#if defined(ON_CPU) && defined(__SIZEOF_INT128__)
+#define UPPER(a, b) (ulong)(((unsigned __int128)(a) * (b)) >> 64)
+#else
+#define UPPER(a, b) mul_hi((ulong)(a), (ulong)(b))
+#endif
+
 inline ulong4 philox(ulong4 c, ulong k0, ulong k1) {
     for (int turn = 0; turn < 10; ++turn) {
-        const ulong high0 = mul_hi(c.s0, 0xD2E7470EE14C6C93UL), low0 = c.s0 * 0xD2E7470EE14C6C93UL;
-        const ulong high1 = mul_hi(c.s2, 0xCA5A826395121157UL), low1 = c.s2 * 0xCA5A826395121157UL;
+        const ulong high0 = UPPER(c.s0, 0xD2E7470EE14C6C93UL), low0 = c.s0 * 0xD2E7470EE14C6C93UL;
+        const ulong high1 = UPPER(c.s2, 0xCA5A826395121157UL), low1 = c.s2 * 0xCA5A826395121157UL;
         c = (ulong4)(high1 ^ c.s1 ^ k0, low1, high0 ^ c.s3 ^ k1, low0);
         k0 += 0x9E3779B97F4A7C15UL;
         k1 += 0xBB67AE8584CAA73BUL;
@@ -40,8 +47,12 @@ inline void words(U *x, global const ulong *state, global const ulong *step, lon
 }
 
 inline void store(global T *out, const T *x, long i, long n) {
-    for (int k = 0; k < LANES; ++k)
-        if (i * LANES + k < n) out[i * LANES + k] = x[k];
+    if ((i + 1) * LANES <= n) {
+#pragma unroll
+        for (int k = 0; k < LANES; ++k) out[i * LANES + k] = x[k];
+        return;
+    }
+    for (int k = 0; i * LANES + k < n; ++k) out[i * LANES + k] = x[k];
 }
 
 /* Global size of all kernels: the number of blocks. */

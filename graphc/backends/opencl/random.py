@@ -45,6 +45,8 @@ def _kernel(device: Device, dtype: np.dtype[Any], name: str) -> Kernel:
 
 def _make_kernel(device: Device, dtype: np.dtype[Any], name: str) -> Kernel:
     options = [f"-DT={c_type(device, dtype)}", f"-DLANES={BLOCK // dtype.itemsize}"]
+    if device.info.kind == "cpu":
+        options.append("-DON_CPU")
     if dtype == np.float64:
         options.append("-DNEEDS_FP64")
     if dtype.kind == "u":
