@@ -299,6 +299,11 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
         lambda: T.dot(x, expand(s, (3,))),
         lambda: T.dot(expand(col, (3, 3)), x),
     ],
+    "diagonal_of_product": [
+        lambda: T.diagonal(T.dot(m, n.T)),
+        lambda: T.diagonal(T.dot(m.T, m * 2)),
+        lambda: T.diagonal(T.dot(u, u.T)),
+    ],
     "inverse_as_solution": [
         lambda: T.dot(rows.inv(square), x),
         lambda: T.dot(rows.inv(square), m),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from graphc.ir.node import Node
+from graphc.ir.shapes import as_dim
 from graphc.ops.decompositions import slogdet, solve
 from graphc.ops.linalg import swapped
 from graphc.ops.movement import dimshuffle
+from graphc.ops.parts import slice_axes
+from graphc.ops.reduce import sum as sum_over
 from graphc.rewrite.rule import procedure, table, uses
 
 
@@ -36,6 +39,25 @@ def _stacks_agree(a: Node, b: Node) -> bool:
     """Tell whether two operands are not repeated along any axis before their matrices."""
     pairs = zip(a.type.shape[:-2], b.type.shape[:-2], strict=False)
     return all((one == 1) == (other == 1) for one, other in pairs)
+
+
+@procedure("gather", when=uses("dot"))
+def diagonal_of_product(node: Node) -> Node | None:
+    """The diagonal of a product needs a row and a column for each element, not all of the product.
+
+    Ends, as a product goes.
+    """
+    product, *places = node.inputs
+    if product.op.name != "dot" or product.type.ndim != 2 or len(places) != 2:
+        return None
+    first, second = places
+    if first is not second or first.op.name != "iota":
+        return None
+    a, b = product.inputs
+    count = as_dim(first.inputs[0])
+    rows = slice_axes(a, [0], [0], [count], [1])
+    columns = slice_axes(swapped(b), [0], [0], [count], [1])
+    return sum_over(rows * columns, axes=(1,))  # type: ignore[no-any-return]
 
 
 @procedure("inv", when=uses("inv"), assumes="x has an inverse")
