@@ -64,8 +64,12 @@ def gamma(draw: Draw, shape: Shape, dtype: str, a: Any) -> Any:
     safe = where(inside, v, 1)
     # 1 - u is uniform too, and never 0
     accepted = and_(inside, log1p(-u) < z * z / 2 + d * (1 - safe + log(safe)))
+    found = d * first_accepted(accepted, safe, TRIES["gamma"])
+    known = number(a)
+    if known is not None and known >= 1:
+        return found
     boost = exp(log1p(-draw.uniform(shape, dtype)) / a)
-    return d * first_accepted(accepted, safe, TRIES["gamma"]) * where(low, boost, 1)
+    return where(low, found * boost, found)
 
 
 def _log_factorial(k: Any) -> Any:
