@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from numpy.linalg import LinAlgError
+
 
 class GraphcError(Exception):
     """Base of every exception that graphc raises on purpose."""
@@ -35,6 +37,10 @@ class GraphcIndexError(GraphcError, IndexError):
 
 class GraphcValueError(GraphcError, ValueError):
     """An argument whose value makes no sense here."""
+
+
+class LinearAlgebraError(GraphcValueError, LinAlgError):
+    """A matrix has no inverse, no root, or no decomposition that could be found."""
 
 
 class FileFormatError(GraphcValueError):

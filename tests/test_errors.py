@@ -43,6 +43,7 @@ BUILTINS = {
     errors.ShapeError: ValueError,
     errors.GraphcValueError: ValueError,
     errors.GraphcIndexError: IndexError,
+    errors.LinearAlgebraError: np.linalg.LinAlgError,
     errors.MissingInputError: TypeError,
     errors.UnusedInputError: ValueError,
     errors.DisconnectedInputError: ValueError,

@@ -93,7 +93,9 @@ def dtypes_in(case: Case) -> set[str]:
         for node in toposort([case.node], stop=sizes)
         if node.op.kind not in (Kind.VIEW, Kind.SOURCE) and node.op.name != "fill"
     ]
-    return {one.type.dtype for node in computed for one in (node, *node.inputs)}
+    types = [one.type for node in computed for one in (node, *node.inputs)]
+    every = [item for kind in types for item in getattr(kind, "items", (kind,))]
+    return {kind.dtype for kind in every}
 
 
 def failures(

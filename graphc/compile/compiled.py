@@ -33,6 +33,7 @@ from graphc.errors import (
     GraphcIndexError,
     GraphcTypeError,
     GraphcValueError,
+    LinearAlgebraError,
     ShapeError,
     message,
 )
@@ -481,6 +482,7 @@ def _broadcast_hint(left: int, right: int) -> str | None:
 
 
 _WRAPPERS: tuple[tuple[type[Exception], type[GraphcError]], ...] = (
+    (np.linalg.LinAlgError, LinearAlgebraError),
     (IndexError, GraphcIndexError),
     (TypeError, GraphcTypeError),
     (ValueError, GraphcValueError),

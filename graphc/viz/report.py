@@ -163,6 +163,9 @@ class _Report:
         result = ", ".join(map(self._result, step.writes))
         text = f"{kind:<7} {result} = {formula}"
         lines = [_line(f"  {place:>3}  {text}", where)]
+        why = node.op.details.get("host")
+        if why and kind == "call" and self.program.limits.backend != "numpy":
+            lines.append(f"{'':15}on the host: {why}")
         return lines if kind == "scalar" else [*lines, *self._moved(step)]
 
     def _group(self, place: int, step: Launch, where: str) -> list[str]:

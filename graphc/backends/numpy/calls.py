@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, cast
 
 from graphc.backends.numpy import linear, windows
+from graphc.backends.numpy.leave import leave
 from graphc.backends.numpy.views import slice_text
 from graphc.emit.host import HostFunction
 from graphc.errors import NotSupportedError, message
@@ -22,16 +23,6 @@ from graphc.ir.types import TupleType
 from graphc.lower.program import is_scalar
 
 Routine = Callable[[HostFunction, Node, list[str], Any], None]
-
-
-def leave(host: HostFunction, result: Node, out: str, text: str) -> None:
-    """Write the line that leaves the value of an expression under a name."""
-    if result.type.ndim:
-        host.body.line(f"np.copyto({out}, {text})", [result])
-    elif result.type.dtype == "float64":
-        host.body.line(f"{out} = float({text})", [result])
-    else:
-        host.body.line(f"{out} = {text}", [result])
 
 
 def _dot(host: HostFunction, node: Node, operands: list[str], out: str) -> None:

@@ -8,25 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.backends.numpy.leave import leave
 from graphc.emit.host import HostFunction
 from graphc.ir.node import Node
-from graphc.ir.types import TensorType
 
 Routine = Callable[[HostFunction, Node, list[str], Any], None]
-
-
-def _leave(host: HostFunction, node: Node, kind: TensorType, out: str, text: str) -> None:
-    """Write the line that leaves a value in an array, or in a variable if it is a scalar."""
-    if kind.ndim:
-        host.body.line(f"np.copyto({out}, {text})", [node])
-    else:
-        host.body.line(f"{out} = {f'float({text})' if kind.dtype == 'float64' else text}", [node])
 
 
 def _one(template: str) -> Routine:
     def routine(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
         text = template.format(*operands, **node.attrs)
-        _leave(host, node, node.type, out, text)
+        leave(host, node, out, text)
 
     return routine
 
@@ -37,13 +29,13 @@ def _solve(host: HostFunction, node: Node, operands: list[str], out: str) -> Non
     text = f"np.linalg.solve({given})"
     if structure != "general":
         text = f"solve_triangular({given}, {structure == 'lower'})"
-    _leave(host, node, node.type, out, text)
+    leave(host, node, out, text)
 
 
 def _cholesky(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     nan = node.attrs["on_error"] == "nan"
     name = "cholesky_or_nan" if nan else "np.linalg.cholesky"
-    _leave(host, node, node.type, out, f"{name}({operands[0]})")
+    leave(host, node, out, f"{name}({operands[0]})")
 
 
 def _several(template: str, alone: dict[int, str]) -> Routine:
@@ -55,13 +47,13 @@ def _several(template: str, alone: dict[int, str]) -> Routine:
         if len(read) == 1 and read[0] in alone:
             (place,) = read
             text = alone[place].format(*operands, **node.attrs)
-            _leave(host, node, kinds.items[place], outs[place], text)
+            leave(host, node, outs[place], text, kinds.items[place])
             return
         names = [host.names.fresh("r") if out else "_" for out in outs]
         text = template.format(*operands, **node.attrs)
         host.body.line(f"{', '.join(names)} = {text}", [node])
         for place in read:
-            _leave(host, node, kinds.items[place], outs[place], names[place])
+            leave(host, node, outs[place], names[place], kinds.items[place])
 
     return routine
 

@@ -40,7 +40,10 @@ MEMORY = (
     "result",
     "send",
 )
-HELPERS = ("down", "over_zero", "polygamma")
+HELPERS = {
+    "graphc.backends.numpy.runtime": ("down", "over_zero", "polygamma"),
+    "graphc.backends.numpy.lapack": ("cholesky_or_nan", "expm", "solve_triangular"),
+}
 ROUTINE_NAMES = (
     "copy_view",
     "dot",
@@ -352,9 +355,10 @@ class OpenCLBackend:
             module.line(f"from numpy import {', '.join(known)}")
         if mentions(text, "special"):
             module.line("from scipy import special")
-        helpers = [name for name in HELPERS if mentions(text, name)]
-        if helpers:
-            module.line(f"from graphc.backends.numpy.runtime import {', '.join(helpers)}")
+        for source, names in HELPERS.items():
+            helpers = [name for name in names if mentions(text, name)]
+            if helpers:
+                module.line(f"from {source} import {', '.join(helpers)}")
         module.line()
         for dtype in DTYPES:
             if mentions(text, named(dtype)):

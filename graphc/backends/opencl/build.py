@@ -104,7 +104,8 @@ def _names(program: Program) -> Names:
     numbers = range(1, len(program.every_step) + 1)
     kernels = [f"k{place}" for place in numbers]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
-    called = [*HELPERS, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
+    helpers = [name for names in HELPERS.values() for name in names]
+    called = [*helpers, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
     return names_of(program, [*own, *called, *kernels])
 
 
