@@ -299,6 +299,15 @@ def test_others_as_written(node: Node, expected: np.ndarray) -> None:
     assert evaluate_sizes(sizes(node), GIVEN) == np.shape(expected)
 
 
+def test_others_compiled(backend: str) -> None:
+    nodes = [node for node, _ in OTHERS]
+    f = graphc.function(list(GIVEN), nodes, backend=backend)
+    for place, (value, (_, wanted)) in enumerate(zip(f(*GIVEN.values()), OTHERS, strict=True)):
+        np.testing.assert_allclose(value, wanted, 1e-13, 1e-13, err_msg=f"sample {place}")
+        assert value.dtype == wanted.dtype
+        assert value.shape == wanted.shape
+
+
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
@@ -351,6 +360,7 @@ def test_mistakes(build: Callable[[], Any], error: type[Exception], text: str) -
 @pytest.mark.parametrize(
     ("node", "text"),
     [
+        (T.bincount(b - 1, minlength=5), "index -1 is out of range"),
         (T.to_one_hot(y, 2), "index 2 is out of range for an axis of size 2"),
         (T.choose(y - 1, [v[:4], v[:4]]), "index -1 is out of range for an axis of size 2"),
         (T.unravel_index(b + 9, (3, 4))[0], "index 13 is out of range for an axis of size 12"),
