@@ -153,6 +153,8 @@ def tensor_name(name: str) -> str:
     last = name.rpartition(".")[2]
     meaning = FUNCTIONS.get(name, UFUNCS.get(name, last))
     words = [last, meaning if isinstance(meaning, str) else last]
+    if "linalg" in name and name in FUNCTIONS:
+        words = words[1:]  # T.inv is 1 / x
     for word in dict.fromkeys(words):
         for home in ("", *(["nlinalg.", "slinalg."] if "linalg" in name else []), "extra_ops."):
             value = resolve(f"graphc.tensor.{home}{word}")
