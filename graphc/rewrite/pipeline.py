@@ -20,6 +20,7 @@ from graphc.rewrite.rules import (
     collect,
     control,
     fold,
+    functions,
     indexing,
     linalg,
     logic,
@@ -34,6 +35,7 @@ from graphc.rewrite.rules import (
 CANON = (
     fold.RULES
     + algebra.RULES
+    + functions.RULES
     + logic.RULES
     + control.RULES
     + movement.RULES

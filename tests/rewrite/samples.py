@@ -50,7 +50,7 @@ ATTRS: dict[str, dict[str, Any]] = {
     "log_softmax_of_all": {"p": (0, 1)},
     "cast_cast": {"s": "float64", "t": "float32"},
 }
-FIRST = {"axes": (1,), "pattern": (1, 0), "dtype": "int64"}
+FIRST = {"axes": (1,), "axis": 1, "pattern": (1, 0), "dtype": "int64"}
 
 # Constants for rules whose right side depends on them.
 CONSTANTS = {
@@ -178,11 +178,17 @@ square = T.dot(m, m.T) + T.eye(3) * 2
 cube = _x((2, 3, 3), name="cube")
 stack = linalg.matmul(cube, dimshuffle(cube, (0, 2, 1))) + T.eye(3)
 
+ROUNDINGS = (T.floor, T.ceil, T.trunc, T.round)
+
 PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     "fold": [
         lambda: T.exp(const(2.0)) + x,
         lambda: T.sum(const(np.arange(6.0))) * x,
         lambda: T.nnet.softmax(const(np.arange(6.0).reshape(2, 3))),
+    ],
+    "rounding_of_whole": [
+        *[lambda a=a, b=b: a(b(x)) for a in ROUNDINGS for b in ROUNDINGS],
+        lambda: apply(OPS["floor"], T.cast(T.ivector("i"), "float64")),
     ],
     "fold_view": [
         lambda: dimshuffle(const(np.arange(6.0).reshape(2, 3)), (1, 0)),

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from graphc.ir.node import Node, number, rebuild
 from graphc.ir.op import OPS, Kind, Op
-from graphc.ops.elementwise import abs_, eq, maximum, pow, where
-from graphc.ops.math import exp, expm1, log, log1p, sigmoid, softplus, sqrt
+from graphc.ops.elementwise import abs_, eq, maximum, pow, sqr, where
+from graphc.ops.math import exp, expm1, log, log1p, logaddexp, sigmoid, softplus, sqrt
 from graphc.ops.reduce import log_softmax, logsumexp, softmax
 from graphc.ops.reduce import sum as sum_
+from graphc.ops.special import erf, erfc, erfcx
 from graphc.ops.trigonometry import tanh
 from graphc.rewrite.pattern import Attr, compute, raw
 from graphc.rewrite.rule import procedure, rule, table, uses
@@ -340,6 +341,30 @@ def one_minus_view(node: Node) -> Node | None:
     for view in reversed(views):
         found = rebuild(view, (found, *view.inputs[1:]))
     return found
+
+
+@rule
+def one_minus_erf(x):
+    """1 - erf(x) cancels to 0 for large x; erfc(x) keeps all digits."""
+    return 1 - erf(x), erfc(x)
+
+
+@rule
+def one_minus_erfc(x):
+    """1 - erfc(x) cancels to 0 for small x; erf(x) keeps all digits."""
+    return 1 - erfc(x), erf(x)
+
+
+@rule
+def erfcx_intro(x):
+    """erfc(x) vanishes for large x while exp(x * x) overflows; erfcx is their product."""
+    return exp(sqr(x)) * erfc(x), erfcx(x)
+
+
+@rule
+def logaddexp_intro(x, y):
+    """Exponentials overflow and vanish where the logarithm of their sum does neither."""
+    return log(exp(x) + exp(y)), logaddexp(x, y)
 
 
 RULES = table(globals())
