@@ -13,7 +13,7 @@ import graphc.tensor as T
 from graphc.backends.numpy.calls import ROUTINES
 from graphc.errors import GraphcError
 from graphc.ir.dtypes import DTYPES, is_float
-from graphc.ir.node import Node, input_node, is_tuple
+from graphc.ir.node import Node, apply, input_node, is_tuple, make
 from graphc.ir.op import OPS, Kind, Op, Undefined
 from graphc.ir.printer import pp
 from graphc.ir.types import TensorType, TupleType
@@ -107,10 +107,24 @@ def first_case(op: Op) -> Case:
     for dtype in ("float64", "int64", "bool", *DTYPES):
         for one in examples(op):
             try:
-                return case(op, one, dtype)
+                return whole(op, case(op, one, dtype))
             except (GraphcError, Inapplicable):
                 continue
     raise AssertionError(f"{op.name} has no example")
+
+
+def whole(op: Op, one: Case) -> Case:
+    """Return the case of an op itself, where a sample is of one of its several results."""
+    if one.node.op is op:
+        return one
+    (node,) = one.node.inputs
+    values = [
+        np.round(a, 2)
+        for a in evaluate(node.inputs, dict(zip(one.inputs, one.arrays, strict=True)))
+    ]
+    fresh = tuple(input_node(x.type, "xyz"[i]) for i, x in enumerate(node.inputs))
+    made = make(op, fresh, node.attrs, op.infer(fresh, node.attrs))
+    return Case(one.label, op, made, fresh, tuple(values))
 
 
 def markdown(text: str) -> str:
@@ -229,11 +243,18 @@ def result_dtype(op: Op, dtype: str) -> str:
     """Return the dtype of an op of operands of a dtype, or nothing if it refuses them."""
     for one in examples(op):
         try:
-            kind = case(op, one, dtype).node.type
+            node = case(op, one, dtype).node
+            kind = node.type if node.op is op else _own_type(op, node.inputs[0], dtype)
         except (GraphcError, Inapplicable):
             continue
         return kind.dtype if isinstance(kind, TensorType) else kind.items[0].dtype
     return ""
+
+
+def _own_type(op: Op, node: Node, dtype: str) -> Any:
+    """Return the type of an op with several results over operands of a dtype."""
+    fresh = [input_node(x.type.with_dtype(dtype)) for x in node.inputs]
+    return apply(op, *fresh, **node.attrs).type
 
 
 def grouped(dtypes: list[str]) -> str:
