@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from graphc.errors import GraphcValueError, ShapeError, message
 from graphc.ir.node import Node, as_node, operand
 from graphc.ir.shapes import as_size_node, sizes
@@ -16,6 +18,7 @@ from graphc.ops.movement import dimshuffle
 from graphc.ops.parts import iota
 from graphc.tensor.products import folded, paired
 
+_USUAL = 100  # stands for a size that is not known
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -30,7 +33,8 @@ class Term:
 def einsum(subscripts: str, *operands: Any, **ignored: Any) -> Any:
     """Return sums of products over axes that are named by letters, as NumPy's einsum.
 
-    Operands are combined from the left to the right, two at a time.
+    Operands are combined two at a time, so that as little as possible is computed; sizes that are
+    not known count as 100.
 
     Parameters
     ----------
@@ -59,11 +63,31 @@ def einsum(subscripts: str, *operands: Any, **ignored: Any) -> Any:
     inputs, output = _read(subscripts.replace(" ", ""), nodes)
     terms = [_without_repeats(Term(x, part)) for x, part in zip(nodes, inputs, strict=True)]
     _check_sizes(terms, subscripts)
-    first, *rest = terms
-    for place, term in enumerate(rest):
-        later = {letter for one in rest[place + 1 :] for letter in one.letters}
-        first = _combined(first, term, later | set(output))
-    return _arranged(_summed(first, set(output)), output)
+    for chosen in _order(terms, output):
+        picked = [terms.pop(place) for place in sorted(chosen, reverse=True)][::-1]
+        first, *rest = picked
+        for i, term in enumerate(rest, 1):
+            later = {letter for one in (*terms, *picked[i + 1 :]) for letter in one.letters}
+            first = _combined(first, term, later | set(output))
+        terms.append(first)
+    return _arranged(_summed(terms[0], set(output)), output)
+
+
+def _order(terms: Sequence[Term], output: str) -> list[tuple[int, ...]]:
+    """Return which terms are combined, one after the other: NumPy's greedy order by sizes."""
+    if len(terms) <= 2:
+        return [tuple(range(len(terms)))]
+    known = {
+        letter: size
+        for term in terms
+        for letter, size in zip(term.letters, term.node.type.shape, strict=True)
+        if size is not None and size != 1
+    }
+    shapes = [[known.get(letter, _USUAL) for letter in term.letters] for term in terms]
+    arrays = [np.broadcast_to(0.0, shape) for shape in shapes]
+    text = f"{','.join(term.letters for term in terms)}->{output}"
+    found, _ = np.einsum_path(text, *arrays, optimize="greedy")
+    return found[1:]
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -193,6 +193,14 @@ def test_einsum(case: Any, backend: str) -> None:
     )
 
 
+def test_a_chain_is_multiplied_from_its_cheap_end() -> None:
+    m, v = T.dmatrix("m"), T.dvector("v")
+    f = graphc.function([m, v], T.einsum("ij,jk,kl,l->i", m, m, m, v))
+    assert f.source.count("np.dot(") == 3
+    products = [step.node.ndim for step in f.program.steps if step.nodes[0].op.name == "dot"]
+    assert products == [1, 1, 1]
+
+
 @pytest.mark.parametrize("dtype", ["int32", "float32", "bool"])
 def test_products_keep_their_dtype(dtype: str, backend: str) -> None:
     a, b = (RNG.integers(0, 4, (2, 3, 3)).astype(dtype) for _ in range(2))
