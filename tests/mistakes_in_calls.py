@@ -448,6 +448,37 @@ an input with an update needs a value to begin with
 """,
     ),
     Mistake(
+        "an index array that reaches too far",
+        """
+table, i = T.dmatrix("table"), T.lvector("i")
+f = graphc.function([table, i], table[i].sum())
+f(np.zeros((3, 2)), [0, 3])
+""",
+        "GraphcIndexError",
+        """
+gather: index 3 is out of range for an axis of size 3
+    table : float64[?, ?]   from train.py:1
+    i     : int64[?]        from train.py:1
+  train.py:2
+    f = graphc.function([table, i], table[i].sum())
+""",
+    ),
+    Mistake(
+        "a condition of another size than its axis",
+        """
+x, c = T.dvector("x"), T.vector("c", dtype="bool")
+f = graphc.function([x, c], x[c])
+f([1.0, 2.0], [True, False, True])
+""",
+        "ShapeError",
+        """
+expand: sizes 3 and 2 differ
+    c : bool[?]   from train.py:1
+  train.py:2
+    f = graphc.function([x, c], x[c])
+""",
+    ),
+    Mistake(
         "a replacement of another type",
         """
 x, n = T.dvector("x"), T.lscalar("n")

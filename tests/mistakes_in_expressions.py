@@ -244,19 +244,34 @@ index 3 is out of range for axis 0 of size 3
 """,
     ),
     Mistake(
-        "an array as index",
+        "an array of floats as index",
         """
-x, i = T.dvector("x"), T.lvector("i")
+x, i = T.dvector("x"), T.dvector("i")
 y = x[i]
 """,
-        "NotSupportedError",
+        "GraphcTypeError",
         """
-indexing with an array
+an index is an array of integers or a condition, not of float64
     x : float64[?]   from train.py:1
-    i : int64[?]     from train.py:1
+    i : float64[?]   from train.py:1
   train.py:2
     y = x[i]
-  use integers, slices, ... and None; T.switch chooses by a condition
+  cast it with T.cast(i, 'int64')
+""",
+    ),
+    Mistake(
+        "a condition that does not fit",
+        """
+x = T.TensorType("float64", (3,))("x")
+y = x[[True, False]]
+""",
+        "GraphcIndexError",
+        """
+a condition of size 2 does not fit axis 0 of size 3
+    x              : float64[3]   from train.py:1
+    [ True, False] : bool[2]
+  train.py:2
+    y = x[[True, False]]
 """,
     ),
     Mistake(
