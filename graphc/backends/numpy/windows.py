@@ -345,14 +345,12 @@ def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def _cut(matrices: np.ndarray, wide: int, high: int = 0) -> np.ndarray:
-    """Return matrices cut into columns of tiles, and into rows of them too."""
+    """Return a view of matrices cut into columns of tiles, and into rows of them too."""
     groups, rows, columns = matrices.shape
-    group, row, column = matrices.strides
     if not high:
-        shape: tuple[int, ...] = (groups, columns // wide, rows, wide)
-        return as_strided(matrices, shape, (group, wide * column, row, column))
-    shape = (groups, rows // high, columns // wide, high, wide)
-    return as_strided(matrices, shape, (group, high * row, wide * column, row, column))
+        return matrices.reshape(groups, rows, columns // wide, wide).swapaxes(1, 2)
+    tiles = matrices.reshape(groups, rows // high, high, columns // wide, wide)
+    return tiles.swapaxes(2, 3)  # an axis that is split is never copied
 
 
 def _add_products(a: np.ndarray, b: np.ndarray, total: np.ndarray) -> None:
