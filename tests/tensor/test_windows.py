@@ -29,7 +29,7 @@ from graphc.tensor.nnet.abstract_conv import (
     conv2d_grad_wrt_inputs,
     conv2d_grad_wrt_weights,
 )
-from graphc.tensor.signal.pool import max_pool_2d, max_pool_2d_same_size, pool_2d
+from graphc.tensor.signal.pool import max_pool_2d, max_pool_2d_same_size, pool_2d, pool_3d
 from harness import evaluate
 
 RNG = np.random.default_rng(7)
@@ -203,6 +203,36 @@ def test_convolution_of_signals_and_of_plain_images(backend: str) -> None:
     np.testing.assert_allclose(found[5], pairs, 1e-12, 1e-12)
 
 
+@pytest.mark.parametrize(
+    "way", [{}, {"subsample": (2, 1, 2), "filter_dilation": (1, 2, 1)}], ids=str
+)
+def test_convolution_of_volumes(way: dict[str, Any], backend: str) -> None:
+    five = T.TensorType("float64", (None,) * 5)
+    v, k = five("v"), five("k")
+    x, w = RNG.standard_normal((2, 4, 6, 7, 8)), RNG.standard_normal((4, 2, 3, 2, 2))
+    shape = (None, None, 3, None, None)
+    nodes = [
+        T.nnet.conv3d(v, k, filter_shape=shape, border_mode=mode, num_groups=2, **way)
+        for mode in ("valid", "half", (1, 0, 2))
+    ]
+    found = graphc.function([v, k], nodes, backend=backend)(x, w)
+    stride, gap = way.get("subsample", (1, 1, 1)), way.get("filter_dilation", (1, 1, 1))
+    wide = np.zeros(
+        (*w.shape[:2], *((n - 1) * d + 1 for n, d in zip(w.shape[2:], gap, strict=True)))
+    )
+    wide[:, :, :: gap[0], :: gap[1], :: gap[2]] = w
+    half = [n // 2 for n in wide.shape[2:]]
+    for one, pads in zip(found, ([0, 0, 0], half, [1, 0, 2]), strict=True):
+        padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in pads)])
+        for n, o in np.ndindex(2, 4):
+            parts = [
+                signal.convolve(padded[n, 2 * (o // 2) + c], wide[o, c], "valid", "direct")
+                for c in range(2)
+            ]
+            expected = sum(parts)[:: stride[0], :: stride[1], :: stride[2]]
+            np.testing.assert_allclose(one[n, o], expected, 1e-11, 1e-11)
+
+
 # Images and filters for each way in which NumPy's routine cuts its work.
 LARGE = [
     ((40, 8, 30, 30), (16, 8, 3, 3), (1, 1), 1),  # blocks of images, in threads
@@ -312,6 +342,23 @@ def test_pooling_agrees_with_loops(mode: str, backend: str) -> None:
         for (size, cut, stride, pad), found in zip(POOLS, f(x), strict=True):
             expected = by_loops(x, size, cut, stride or size, pad, mode)
             np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("mode", ["max", "sum", "average_inc_pad", "average_exc_pad"])
+def test_pooling_of_volumes(mode: str) -> None:
+    v = T.TensorType("float64", (None,) * 5)("v")
+    x = RNG.standard_normal((2, 1, 6, 5, 7))
+    found = value_of(pool_3d(v, (2, 2, 3), True, (2, 1, 3), (1, 1, 2), mode), {v: x})
+    whole = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1), (2, 2)], constant_values=np.nan)
+    for a, i, j in np.ndindex(*found.shape[2:]):
+        part = whole[:, 0, 2 * a : 2 * a + 2, i : i + 2, 3 * j : 3 * j + 3].reshape(2, -1)
+        expected = {
+            "max": np.nanmax(part, 1),
+            "sum": np.nansum(part, 1),
+            "average_inc_pad": np.nansum(part, 1) / 12,
+            "average_exc_pad": np.nanmean(part, 1),
+        }[mode]
+        np.testing.assert_allclose(found[:, 0, a, i, j], expected)
 
 
 def test_windows_larger_than_the_image_reach_beyond_it() -> None:
@@ -502,6 +549,13 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: T.nnet.conv2d(RGB, WIDE, filter_shape=(16, 3)), GraphcTypeError, "is 4 sizes"),
     (lambda: T.nnet.conv1d(RGB, GREY), GraphcTypeError, "3 axes"),
+    (lambda: T.nnet.conv3d(RGB, GREY), GraphcTypeError, "5 axes"),
+    (
+        lambda: T.nnet.conv3d(*[T.TensorType("float32", (None,) * 5)()] * 2),
+        GraphcTypeError,
+        "depth",
+    ),
+    (lambda: T.signal.pool.pool_3d(T.dmatrix("m"), 2), GraphcTypeError, "three axes"),
     (lambda: T.signal.conv.conv2d(RGB, GREY), GraphcTypeError, "use T.nnet.conv2d"),
     (
         lambda: pool_2d(RGB, (9, 2), True),

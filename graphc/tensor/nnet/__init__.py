@@ -9,6 +9,7 @@ from graphc.tensor.nnet.abstract_conv import (
     conv2d_grad_wrt_inputs,
     conv2d_grad_wrt_weights,
     conv2d_transpose,
+    conv3d,
 )
 from graphc.tensor.nnet.bn import *
 from graphc.tensor.nnet.neighbours import *
@@ -23,6 +24,7 @@ __all__ = [
     "conv2d_grad_wrt_inputs",
     "conv2d_grad_wrt_weights",
     "conv2d_transpose",
+    "conv3d",
     "neighbours",
     "nnet",
 ]

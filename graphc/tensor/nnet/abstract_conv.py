@@ -12,12 +12,12 @@ from typing import Any
 
 from graphc.errors import GraphcTypeError, NotSupportedError, ShapeError, message
 from graphc.ir.node import Node, as_node, operand
-from graphc.ir.shapes import Dim, add, sizes
+from graphc.ir.shapes import Dim, add, mul, sizes
 from graphc.ir.source import here
 from graphc.ops import window
-from graphc.ops.movement import dimshuffle, static
-from graphc.ops.parts import slice_axes
-from graphc.tensor.margins import Margins, border, images, pair, whole, with_margins
+from graphc.ops.movement import dimshuffle, reshape, static
+from graphc.ops.parts import join, slice_axes
+from graphc.tensor.margins import Margins, border, images, numbers, pair, whole, with_margins
 from graphc.tensor.sizes import size_list
 
 
@@ -311,6 +311,65 @@ def conv1d(
     return dimshuffle(found, (0, 1, 3))
 
 
+def conv3d(
+    input: Any,
+    filters: Any,
+    input_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1, 1),
+    num_groups: int = 1,
+) -> Any:
+    """Return the convolution of volumes (batch, channels, depth, rows, columns) with filters.
+
+    It is a convolution of images whose channels are those of all layers under the filter.
+
+    Parameters
+    ----------
+    input, filters : expression
+        Of five axes.
+    filter_shape : sequence, optional
+        Must tell the depth of the filters, its third number, if their type does not.
+    input_shape, border_mode, subsample, filter_flip, filter_dilation, num_groups
+        As for `conv2d`, with three numbers where it has two.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x = T.TensorType("float32", (None, 3, 16, 32, 32))("x")
+    >>> w = T.TensorType("float32", (8, 3, 5, 5, 5))("w")
+    >>> T.nnet.conv3d(x, w).type
+    float32[?, 8, 12, 28, 28]
+    """
+    x, w = as_node(input), as_node(filters)
+    if x.type.ndim != 5 or w.type.ndim != 5:
+        problem = "conv3d takes volumes and filters with 5 axes"
+        raise GraphcTypeError(message(problem, [operand(x), operand(w)], here()))
+    _check_shape(x, input_shape, "conv3d", "input_shape")
+    _check_shape(w, filter_shape, "conv3d", "filter_shape")
+    stride = numbers(subsample, "conv3d: subsample", 3)
+    gap = numbers(filter_dilation, "conv3d: filter_dilation", 3)
+    stated = w.type.shape[2] if filter_shape is None else filter_shape[2]
+    depth = whole(stated, "conv3d: the depth of filters (filter_shape[2])", 1)
+    covered = list(map(window.span, (depth, *sizes(w)[3:]), gap))
+    x = with_margins(x, border(border_mode, covered, "conv3d"))
+    batch, channels, layers, *shape = sizes(x)
+    count = window.places(layers, covered[0], stride[0])
+    taps = [
+        dimshuffle(slice_axes(x, (2,), (i * gap[0],), (count,), (stride[0],)), (0, 2, 1, "x", 3, 4))
+        for i in (range(depth)[::-1] if filter_flip else range(depth))
+    ]
+    flat = reshape(join(3, taps), (mul(batch, count), mul(channels, depth), *shape))
+    number, own, _, *pixels = sizes(w)
+    w = reshape(w, (number, mul(own, depth), *pixels))
+    way = _way("conv3d", stride[1:], gap[1:], num_groups, False)
+    found = window.conv2d(flat, _turned(w) if filter_flip else w, **way.attrs)
+    apart = reshape(found, (batch, count, *sizes(found)[1:]))
+    return dimshuffle(apart, (0, 2, 1, 3, 4))
+
+
 def _single(given: Any) -> Any:
     return given[0] if isinstance(given, (tuple, list)) and len(given) == 1 else given
 
@@ -364,4 +423,5 @@ __all__ = [
     "conv2d_grad_wrt_inputs",
     "conv2d_grad_wrt_weights",
     "conv2d_transpose",
+    "conv3d",
 ]

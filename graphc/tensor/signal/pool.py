@@ -175,6 +175,42 @@ def _inside(count: Dim, size: int, stride: int, margin: int, length: Dim) -> Nod
     return maximum(last - maximum(first, 0), 1)  # type: ignore[no-any-return]
 
 
+def pool_3d(
+    input: Any,
+    ws: Any = None,
+    ignore_border: bool | None = None,
+    stride: Any = None,
+    pad: Any = (0, 0, 0),
+    mode: str = "max",
+    ds: Any = None,
+    st: Any = None,
+    padding: Any = None,
+) -> Any:
+    """Return one number for each window of the last three axes: depth, rows and columns.
+
+    Parameters are those of `pool_2d`, with three numbers where it has two. Equal largest elements
+    share the gradient by layers, and then within each.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x = T.TensorType("float32", (None, 8, 4, 6, 6))("x")
+    >>> T.signal.pool.pool_3d(x, (2, 2, 2), ignore_border=True).type
+    float32[?, 8, 2, 3, 3]
+    """
+    size = numbers(_one_of(ws, ds, "ws"), "pool_3d: ws", 3)
+    step = numbers(_one_of(stride, st, "stride", size), "pool_3d: stride", 3)
+    margin = numbers(pad if padding is None else padding, "pool_3d: pad", 3, 0)
+    x = as_node(input)
+    if x.type.ndim < 3:
+        raise GraphcTypeError(message("pool_3d needs three axes", [operand(x)], here()))
+    layers = pool_2d(x, size[1:], ignore_border, step[1:], margin[1:], mode)
+    *outer, depth, rows, columns = sizes(layers)
+    flat = reshape(layers, (*outer, depth, mul(rows, columns)))
+    found = pool_2d(flat, (size[0], 1), ignore_border, (step[0], 1), (margin[0], 0), mode)
+    return reshape(found, (*outer, sizes(found)[-2], rows, columns))
+
+
 def max_pool_2d(
     input: Any,
     ds: Any,
@@ -220,4 +256,4 @@ def max_pool_2d_same_size(input: Any, patch_size: Any) -> Any:
     return where(eq(x, level), x, 0)
 
 
-__all__ = ["max_pool_2d", "max_pool_2d_same_size", "pool_2d"]
+__all__ = ["max_pool_2d", "max_pool_2d_same_size", "pool_2d", "pool_3d"]
