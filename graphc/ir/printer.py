@@ -110,6 +110,8 @@ def leaf(node: Node) -> str:
         return f"{label(node.inputs[0])}.shape[{node.attrs['axis']}]"
     if node.name:
         return node.name
+    if node.op.name == "counter":
+        return "step"
     if node.op is PARAM:
         return f"p{node.attrs['index']}"
     if node.op in (INPUT, SHARED):

@@ -26,6 +26,7 @@ _STYLES: dict[str, dict[str, str]] = {
     "group": {"style": "rounded,filled", "fillcolor": "#f1f4f7", "color": "#55616d"},
     "output": {"shape": "plain", "style": "", "fontcolor": INK, "fontname": BOLD},
     "copy": {"shape": "plain", "style": "", "fontcolor": "#005b8f"},
+    "carry": {"style": "rounded,filled", "fillcolor": "#fdf3d0", "color": "#b37400"},
     "rest": {"shape": "plain", "style": "", "fontcolor": GREY},
 }
 _ARROWS: dict[str, dict[str, str]] = {
@@ -72,12 +73,9 @@ def source(picture: Picture) -> str:
     for box in picture.boxes:
         if box.cluster is None:
             _box(graph, box)
-    for number, title in picture.clusters.items():
-        with graph.subgraph(name=f"cluster_{number}") as cluster:
-            cluster.attr(**_cluster_attributes(title))
-            for box in picture.boxes:
-                if box.cluster == number:
-                    _box(cluster, box)
+    for number in picture.clusters:
+        if number not in picture.parents:
+            _cluster(graph, picture, number)
     home = {box.key: box.cluster for box in picture.boxes}
     for arrow in picture.arrows:
         inside = home[arrow.source] is not None and home[arrow.source] == home[arrow.target]
@@ -123,11 +121,26 @@ def _length(picture: Picture) -> int:
     return sum(row[arrow.target] - row[arrow.source] for arrow in arrows)
 
 
-def _cluster_attributes(title: str) -> dict[str, str]:
+def _cluster(graph: Any, picture: Picture, number: int) -> None:
+    """Write a cluster with its boxes, and the clusters inside."""
+    depth, around = 0, number
+    while around in picture.parents:
+        depth, around = depth + 1, picture.parents[around]
+    with graph.subgraph(name=f"cluster_{number}".replace("-", "loop_")) as cluster:
+        cluster.attr(**_cluster_attributes(picture.clusters[number], depth))
+        for box in picture.boxes:
+            if box.cluster == number:
+                _box(cluster, box)
+        for inner, outer in picture.parents.items():
+            if outer == number:
+                _cluster(cluster, picture, inner)
+
+
+def _cluster_attributes(title: str, depth: int = 0) -> dict[str, str]:
     return {
         "label": quoted(title),
         "style": "rounded,filled",
-        "fillcolor": "#f1f4f7",
+        "fillcolor": ("#f1f4f7", "#e4e9ee")[depth % 2],
         "color": "#55616d",
         "labeljust": "l",
         "fontsize": "12",

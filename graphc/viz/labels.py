@@ -24,7 +24,11 @@ _MANY = 6  # operands that are written out
 ATOM = 100  # the precedence of a name
 
 _PLAIN = {"neg": "negate", "invert": "not", "sqr": "square"}
-_ROLES = {"where": ("if", "then", "else"), "clip": ("value", "low", "high"), "put": ("into", "new")}
+_ROLES = {
+    **dict.fromkeys(("where", "ifelse"), ("if", "then", "else")),
+    "clip": ("value", "low", "high"),
+    "put": ("into", "new"),
+}
 
 
 class Names(Protocol):
@@ -268,7 +272,7 @@ def _over(node: Node) -> str:
 
 def _keywords(node: Node) -> list[str]:
     found = []
-    if "called" in node.attrs:
+    if "called" in node.attrs or node.op.kind is Kind.REGION:
         return []
     for name, value in node.attrs.items():
         if name == "axes":
@@ -280,7 +284,7 @@ def _keywords(node: Node) -> list[str]:
 
 
 def _attributes(node: Node) -> str:
-    if "called" in node.attrs:
+    if "called" in node.attrs or node.op.kind is Kind.REGION:
         return ""
     known = {k: v for k, v in node.attrs.items() if isinstance(v, (bool, int, str))}
     return "".join(f", {clean(k)} {clean(str(v))}" for k, v in known.items())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from graphc.ir.node import CONST, DIM, INPUT, PARAM, SHARED, Node
 from graphc.ir.op import Kind
 from graphc.ir.printer import leaf
+from graphc.ops.control import CELL
 from graphc.viz.labels import clean, own_name, symbol
 from graphc.viz.scene import Scene
 
@@ -28,7 +29,7 @@ class Box:
     """A box: a node, a closed group, an output, or what was left out.
 
     ``kind`` is input, shared, const, op, reduce, call, view, group, output, new (value of a
-    shared variable), rest or copy.
+    shared variable), carry, rest or copy.
     """
 
     key: str
@@ -50,13 +51,14 @@ class Arrow:
 
 @dataclass(slots=True)
 class Picture:
-    """All that is drawn; ``clusters`` are titles by step number."""
+    """All that is drawn; ``clusters`` are titles by number, ``parents`` what is around them."""
 
     title: str = ""
     note: str = ""
     boxes: list[Box] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     clusters: dict[int, str] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
 
 
 # -- drawing --------------------------------------------------------------------------------------
@@ -75,9 +77,10 @@ def draw(scene: Scene, title: str = "", depth: int | None = None, limit: int = L
     """
     order = _visible(scene)
     cluster = _clusters(scene, order)
-    grouped = bool(scene.place)
+    grouped = scene.steps
+    around = {n: scene.outermost(c) for n, c in cluster.items()}
     closed = grouped and (len(order) > limit if depth is None else depth < 1)
-    units: dict[Node, Unit] = {n: cluster[n] if closed and n in cluster else n for n in order}
+    units: dict[Node, Unit] = {n: around[n] if closed and n in cluster else n for n in order}
     painter = _Painter(scene, order, units, {} if closed else cluster)
     levels = painter.levels()
     if grouped:
@@ -91,7 +94,8 @@ def _visible(scene: Scene) -> list[Node]:
     """Return the nodes that have boxes, operands before users."""
     order: list[Node] = []
     seen: set[Node] = set()
-    for root in scene.roots:
+    nexts = [new for new, _ in scene.loops.nexts if scene.labels.inline(new) is None]
+    for root in (*scene.roots, *nexts):
         if root in seen:
             continue
         seen.add(root)
@@ -111,7 +115,7 @@ def _visible(scene: Scene) -> list[Node]:
 
 def _clusters(scene: Scene, order: Sequence[Node]) -> dict[Node, int]:
     """Return the group of each node; a view that one group alone reads is drawn inside of it."""
-    found = {n: p for n in order if (p := scene.place.get(n)) in scene.titles and p is not None}
+    found = {n: p for n in order if (p := scene.cluster(n)) is not None}
     readers: dict[Node, set[int | None]] = {}
     ends = set(scene.roots)
     for node in reversed(order):
@@ -209,20 +213,34 @@ class _Painter:
         return self.keys.setdefault(unit, f"n{len(self.keys)}")
 
     def _box(self, unit: Unit, node: Node) -> None:
-        scene, labels = self.scene, self.scene.labels
+        scene = self.scene
         if isinstance(unit, int):
             label = f"{scene.titles[unit]}\n{_ops(self.members[unit])}"
             self.picture.boxes.append(Box(self._key(unit), "group", label, scene.titles[unit]))
             return
-        label = labels.title(node)
+        label = self._label(node)
         place = scene.place.get(node)
         if place is not None and place not in scene.titles:
             label += f"\n{'copy' if node.op.kind is Kind.VIEW else 'call'} {place}"
         cluster = self.cluster.get(node)
         if cluster is not None:
-            self.picture.clusters[cluster] = scene.titles[cluster]
-        kind = "call" if place is not None and cluster is None else _kind(node)
+            self._cluster(cluster)
+        grouped = cluster is not None and cluster == place
+        kind = "call" if place is not None and not grouped else _kind(node)
         self.picture.boxes.append(Box(self._key(unit), kind, label, self._tip(node), cluster))
+
+    def _cluster(self, number: int) -> None:
+        """Draw a cluster, and those around it."""
+        self.picture.clusters[number] = self.scene.titles[number]
+        if number in self.scene.parents:
+            self.picture.parents[number] = self.scene.parents[number]
+            self._cluster(self.scene.parents[number])
+
+    def _label(self, node: Node) -> str:
+        words = self.scene.loops.words.get(node)
+        if words is None:
+            return self.scene.labels.title(node)
+        return f"{own_name(node)} = {words}" if own_name(node) else words
 
     def _tip(self, node: Node) -> str:
         """Return formula, type and source line."""
@@ -286,6 +304,11 @@ class _Painter:
             key, label = f"out{i}", "output" if count == 1 else f"output {i}"
             self.picture.boxes.append(Box(key, "output", label, self._tip(node)))
             self.picture.arrows.append(Arrow(self._key(self.units[node]), key, "output"))
+        for new, old in self.scene.loops.nexts:
+            ends = [self.units.get(node) for node in (new, old)]
+            if None not in ends and ends[0] != ends[1] and all(end in self.keys for end in ends):
+                keys = [self.keys[end] for end in ends]  # type: ignore[index]
+                self.picture.arrows.append(Arrow(keys[0], keys[1], "update", "next step"))
         changed = [(old, new) for old, new in self.scene.updates if new is not old]
         for i, (old, new) in enumerate(changed, 1):
             source, target = self._key(self.units[new]), self._key(self.units[old])
@@ -353,10 +376,12 @@ def _last_first(units: dict[Node, Unit], users: dict[Unit, dict[Unit, None]]) ->
 
 
 def _is_leaf(node: Node) -> bool:
-    return not node.inputs or node.op is DIM
+    return (not node.inputs and node.op is not CELL) or node.op is DIM
 
 
 def _kind(node: Node) -> str:
+    if node.op is CELL:
+        return "carry"
     if node.op in (INPUT, PARAM):
         return "input"
     if node.op is SHARED:

@@ -90,7 +90,9 @@ def dot_source(expr: Any, *, before: bool = False, depth: int | None = None) -> 
     """
     if hasattr(expr, "dot_source"):
         return expr.dot_source(before=before, depth=depth)  # type: ignore[no-any-return]
-    return source(draw_picture(Scene(_results(expr)), depth=depth))
+    scene = Scene(_results(expr))
+    scene.show_loops()
+    return source(draw_picture(scene, depth=depth))
 
 
 def draw(
@@ -159,6 +161,7 @@ def dot_of_written(
 ) -> str:
     """Return the picture of a function as its user wrote it."""
     scene = Scene(outputs, updates, function=True)
+    scene.show_loops()
     return source(draw_picture(scene, f"{name}, as written", depth))
 
 
