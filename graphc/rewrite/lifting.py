@@ -22,7 +22,7 @@ from graphc.ir.walk import demanded, toposort
 from graphc.ops.batch import vectorize
 from graphc.ops.batch_rules import RULES as BATCHED
 from graphc.ops.batched import repeated
-from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
+from graphc.ops.control import Carry, Loop, carry_of, out_of, scan_op, steps_of
 from graphc.ops.elementwise import cast
 from graphc.ops.movement import dimshuffle, static
 from graphc.ops.parts import slice_axes
@@ -56,6 +56,8 @@ class Opened:
         What is computed in every step, whatever branches are taken.
     fixed : dict of Node to Node
         Leaves for constants, and sizes of leaves, as they are outside.
+    holds_loops : bool
+        Whether there is a loop in the body.
     """
 
     def __init__(self, node: Node) -> None:
@@ -70,6 +72,7 @@ class Opened:
         self.kinds: dict[Node, int] = {}
         for one in self.order:
             self.kinds[one] = self._kind(one)
+        self.holds_loops = any(one.op is scan_op for one in self.order)
 
     def _kind(self, node: Node) -> int:
         if node in self.outer:

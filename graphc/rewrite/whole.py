@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
-from graphc.ir.node import Node
+from graphc.ir.node import Node, rebuild
 from graphc.ir.op import OPS
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
-from graphc.ir.walk import toposort
+from graphc.ir.walk import toposort, transform
 from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
 from graphc.ops.elementwise import cast
 from graphc.ops.movement import dimshuffle, expand
@@ -81,30 +82,47 @@ def merge_scans(results: list[Node], phase: str, log: Log) -> list[Node]:
 
     The gradient of a loop needs more of each step than the loop itself.
     """
-    scans = _scans(results)
-    for i, first in enumerate(scans):
-        for second in scans[i + 1 :]:
-            made = _merged(first, second)
-            if made is None:
-                continue
-            node, own, other = made
-            log += [Firing(phase, MERGE_SCANS, old, node) for old in (first, second)]
-            replaced = {get(first, k): value for k, value in enumerate(own)}
-            replaced.update({get(second, k): value for k, value in enumerate(other)})
-            return merge_scans(substitute(results, replaced), phase, log)
+    different: set[tuple[Node, Node]] = set()
+    while (pair := _alike(results, different)) is not None:
+        node, *old = pair
+        log += [Firing(phase, MERGE_SCANS, one, node) for one, _ in old]
+        replaced = {get(one, k): value for one, values in old for k, value in enumerate(values)}
+        results = substitute(results, replaced)
     return results
 
 
-Merged = tuple[Node, list[Node], list[Node]]
+Merged = tuple[Node, tuple[Node, list[Node]], tuple[Node, list[Node]]]
+
+
+def _alike(results: list[Node], different: set[tuple[Node, Node]]) -> Merged | None:
+    """Return one loop for two of a graph, and the two with their results over it; None if none is.
+
+    ``different`` are pairs that are known to be two, to which those found here are added.
+    """
+    groups: dict[tuple[Any, ...], list[Node]] = {}
+    for node in _scans(results):
+        groups.setdefault(_start(node), []).append(node)
+    for nodes in groups.values():
+        for pair in combinations(nodes, 2):
+            if pair in different:
+                continue
+            made = _merged(*pair)
+            if made is not None:
+                return made
+            different.add(pair)
+    return None
+
+
+def _start(node: Node) -> tuple[Any, ...]:
+    """Return what loops that may be one have in common: how they begin."""
+    n_seq, n_carry = node.attrs["n_seq"], node.attrs["n_carry"]
+    sequences, inits = node.inputs[1 : 1 + n_seq], node.inputs[1 + n_seq : 1 + n_seq + n_carry]
+    begin = (node.inputs[0], node.attrs["stops"], frozenset(inits or sequences))
+    return *begin, n_carry
 
 
 def _merged(a: Node, b: Node) -> Merged | None:
     """Return one loop for two, and the results of each; None if they differ."""
-    if a.inputs[0] is not b.inputs[0] or a.attrs["stops"] != b.attrs["stops"]:
-        return None
-    if a.attrs["n_carry"] > b.attrs["n_carry"]:
-        swapped = _merged(b, a)
-        return None if swapped is None else (swapped[0], swapped[2], swapped[1])
     if a in toposort(b.inputs) or b in toposort(a.inputs):
         return None
     small, large = Loop.open(a), Loop.open(b)
@@ -133,8 +151,8 @@ def _merged(a: Node, b: Node) -> Merged | None:
     whole = list(range(len(carries)))
     return (
         node,
-        _of_merged(node, loop, small, places, [order[out] for out in outs]),
-        _of_merged(node, loop, large, whole, [order[out] for out in large.outs]),
+        (a, _of_merged(node, loop, small, places, [order[out] for out in outs])),
+        (b, _of_merged(node, loop, large, whole, [order[out] for out in large.outs])),
     )
 
 
@@ -185,21 +203,33 @@ def _of_merged(node: Node, loop: Loop, old: Loop, places: list[int], outs: list[
 
 def drop_dead(results: list[Node], phase: str, log: Log) -> list[Node]:
     """What nothing uses of a loop is not computed, and what is there already not kept again."""
-    for node in _scans(results):
-        order = toposort(results)
-        used = {n.attrs["index"] for n in order if n.op is _GET and n.inputs[0] is node}
-        if not used:
-            continue
-        values = _needed(node, used)
-        if all(get(node, i) is value for i, value in values.items()):
-            continue
-        log += [
-            Firing(phase, DROP_DEAD, get(node, i), value)
-            for i, value in values.items()
-            if get(node, i) is not value
-        ][:1]
-        results = _exchanged(results, node, values)
-    return results
+    while True:
+        used: dict[Node, set[int]] = {}
+        for node in toposort(results):
+            if node.op is _GET and node.inputs[0].op is _SCAN:
+                used.setdefault(node.inputs[0], set()).add(node.attrs["index"])
+        values: dict[Node, dict[int, Node]] = {}
+
+        def build(
+            node: Node,
+            inputs: tuple[Node, ...],
+            used: dict[Node, set[int]] = used,
+            values: dict[Node, dict[int, Node]] = values,
+        ) -> Node:
+            if node.op is _GET and inputs[0] in values:
+                return values[inputs[0]][node.attrs["index"]]
+            made = rebuild(node, inputs)
+            if node in used:
+                values.setdefault(made, {}).update(_needed(made, used[node]))
+            return made
+
+        found = transform(results, build)
+        if found == results:
+            return results
+        for node, own in values.items():
+            changed = [value for i, value in own.items() if get(node, i) is not value]
+            log += [Firing(phase, DROP_DEAD, get(node, min(own)), value) for value in changed[:1]]
+        results = found
 
 
 def _needed(node: Node, used: set[int]) -> dict[int, Node]:

@@ -13,6 +13,7 @@ import graphc
 import scan_cases
 from graphc.ir.node import SHARED
 from graphc.ir.walk import toposort
+from graphc.rewrite.pipeline import simplify
 from harness import evaluate
 from scan_cases import FLOATS, Case, build, data, run
 
@@ -101,6 +102,17 @@ def failures(some: Sequence[Case], compute: Callable[[list[Any]], Sequence[Any]]
 def as_written(results: list[Any]) -> Sequence[Any]:
     leaves = {leaf for leaf in toposort(results) if leaf.op is SHARED}
     return evaluate(results, {**GIVEN, **{leaf: leaf.get_value() for leaf in leaves}})
+
+
+def simplified(results: list[Any]) -> Sequence[Any]:
+    return as_written(simplify(results))
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_simplified(part: int) -> None:
+    """After all rules the loops compute what they did: together, so that equal ones meet."""
+    wrong = failures(CASES[part::8], simplified)
+    assert not wrong, f"{len(wrong)} cases\n" + "\n".join(wrong)
 
 
 @pytest.mark.parametrize("part", range(8))

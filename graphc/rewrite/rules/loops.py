@@ -112,11 +112,12 @@ def _is_work(node: Node, own: Opened) -> bool:
 def hoist_maps(node: Node) -> Node | None:
     """What depends on elements only is computed for all steps at once, before the loop.
 
-    Products of elements become one large product. Left in the loop is what is cheap, and what would
-    take more than ``config.loop_memory``. Ends, as ops leave the body.
+    Products of elements become one large product. Left in the loop is what is cheap, what would
+    take more than ``config.loop_memory``, and what stands beside another loop: loops in loops are
+    how memory is saved. Ends, as ops leave the body.
     """
     own = opened(node)
-    if own.loop.stop is not None:
+    if own.loop.stop is not None or own.holds_loops:
         return None  # elements that are never reached would be computed
     maps: set[Node] = set()
     costly: set[Node] = set()
@@ -155,7 +156,7 @@ def hoist_outputs(node: Node) -> Node | None:
     """
     own = opened(node)
     loop = own.loop
-    if loop.stop is not None or not loop.outs:
+    if loop.stop is not None or not loop.outs or own.holds_loops:
         return None
     needed = set(own.cone([carry.following for carry in loop.carries]))
     change, moved = Change(node), False
@@ -211,7 +212,7 @@ def hoist_sums(node: Node) -> Node | None:
     """
     own = opened(node)
     loop = own.loop
-    if loop.stop is not None:
+    if loop.stop is not None or own.holds_loops:
         return None
     sums = _accumulators(own)
     kept = [c.following for k, c in enumerate(loop.carries) if k not in sums]
