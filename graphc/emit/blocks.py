@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from graphc.ir.node import CONST, Node, is_tuple
 from graphc.ir.op import Kind
-from graphc.lower.program import Cell, Choose, Loop, Path, Program, Role, is_scalar
+from graphc.ir.shapes import product
+from graphc.lower.program import (
+    Cell,
+    Choose,
+    Launch,
+    Loop,
+    Path,
+    Program,
+    Role,
+    every_step,
+    is_scalar,
+)
 
 if TYPE_CHECKING:
     from graphc.emit.host import HostFunction
@@ -97,6 +108,11 @@ def loop(host: HostFunction, step: Loop, place: int) -> None:
     for node in step.reads:
         if node.op is not CONST and not is_tuple(node) and node.op.kind is not Kind.REGION:
             host.backend.prepare(host, node)
+    for inner in every_step(step.steps):
+        if isinstance(inner, Launch):
+            count_of = host.program.sizes.find(product(inner.group.space))
+            if not host.program.is_late(count_of):
+                host.dim(count_of)
     counter = host.names.fresh("step")
     host.body.line(f"for {counter} in range({count}):", [step.node])
     outer, host.blocks.path = host.blocks.path, ()

@@ -175,7 +175,7 @@ class Plan:
             isinstance(step, Launch)
             and not step.path
             and not is_scalar(node)
-            and node.type.shape == old.type.shape
+            and self.program.sizes.of(node) == self.program.sizes.of(old)
             and node.type.dtype == old.type.dtype
             and last_use.get(old, -1) <= i
             and (last_use.get(old, -1) < i or may_overwrite(step.group, old, node, self.program))
