@@ -143,7 +143,9 @@ def compare(name: str, got: NDArray[Any], expected: NDArray[Any], tolerance: flo
         np.testing.assert_array_equal(*signs, err_msg=f"sign of {name}")
 
 
-@pytest.mark.parametrize("name", ["prelude", "reduce", "gemm", "gemv", "copy"])
+@pytest.mark.parametrize(
+    "name", ["prelude", "reduce", "gemm", "gemv", "copy", "gather", "scatter", "search"]
+)
 def test_each_file_is_valid_on_its_own(device: Device, name: str) -> None:
     kernels = device.build(read(f"{name}.cl")).all_kernels()
     assert bool(kernels) == (name != "prelude")
