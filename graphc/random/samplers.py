@@ -1,6 +1,6 @@
 """Samples of several random numbers each: by inversion, or by a fixed number of tries.
 
-Counts are found by inversion: term by term for small means, in a table for known parameters.
+Counts are found by inversion: in a table for a single mean; term by term for small ones.
 
 A sampler that rejects draws all of its tries at once, along a new first axis, and takes the first
 one that is accepted. So many tries are made that the chance of none is below 1e-7, less than a
@@ -10,8 +10,6 @@ sample of any size shows; in that case the first try is taken as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, lgamma
-from math import log as log_of
 from typing import Any
 
 import numpy as np
@@ -21,16 +19,18 @@ from graphc.ir.shapes import sizes
 from graphc.ops.elementwise import and_, cast, invert, maximum, minimum, or_, where
 from graphc.ops.math import exp, floor, log, log1p, sqrt
 from graphc.ops.movement import dimshuffle, reshape
+from graphc.ops.parts import iota
 from graphc.ops.special import gammaln
 from graphc.random.draw import Draw, Shape
 from graphc.tensor.extra_ops import searchsorted
+from graphc.tensor.reductions import max as max_of
 from graphc.tensor.shaping import flatten
+from graphc.tensor.sizes import known
+from graphc.tensor.sorting import cumsum
 
 TRIES = {"normal": 7, "gamma": 6, "counts": 16}  # of which 95, 95 and 75 in 100 are accepted
 SMALL = 10.0
 """Mean up to which counts are found by inversion."""
-TABLE = 1e6
-"""Mean up to which the chances of counts are put into a table, where all parameters are numbers."""
 TERMS = 45
 """Counts that inversion looks at: a mean of 10 gives more with a chance of 1e-14."""
 
@@ -96,33 +96,51 @@ def below(bounds: Node, u: Any) -> Any:
     return reshape(found, list(sizes(u))) if u.type.ndim else dimshuffle(found[:1], ())
 
 
-def _from_table(draw: Draw, shape: Shape, first: int, log_chances: np.ndarray) -> Any:
-    """Return counts from ``first`` on, by looking up where their chances add up to a number."""
-    chances = np.exp(log_chances - log_chances.max())
-    total = np.cumsum(chances)
-    bounds = const(total[:-1] / total[-1], "float64")
-    return cast(below(bounds, draw.uniform(shape, "float64")), "float64") + float(first)
+def _from_table(
+    draw: Draw,
+    shape: Shape,
+    mean: Node,
+    variance: Node,
+    last: Any,
+    log_chance: Callable[[Node], Any],
+) -> Any:
+    """Return counts up to ``last`` by looking up where their chances add up to a number.
+
+    The table has all counts that come with a chance above 1e-18 or so.
+    """
+    reach = sqrt(variance) * 9 + 40
+    first = maximum(floor(mean - reach), 0)
+    end = floor(mean + reach) if last is None else minimum(floor(mean + reach), last)
+    k = _counts_between(first, end)
+    log_chances = log_chance(k)
+    total = cumsum(exp(log_chances - max_of(log_chances)))
+    found = below(total[:-1] / total[-1], draw.uniform(shape, "float64"))
+    return cast(found, "float64") + first
 
 
-def _around(mean: float, variance: float, last: float) -> np.ndarray:
-    """Return the counts that come with a chance above 1e-18 or so."""
-    reach = 9 * variance**0.5 + 40
-    return np.arange(max(0, int(mean - reach)), int(min(mean + reach, last)) + 1)
+def _counts_between(first: Node, end: Node) -> Any:
+    limits = known(first), known(end)
+    if None not in limits:
+        return const(np.arange(limits[0], limits[1] + 1), "float64")
+    return cast(iota(cast(end - first + 1, "int64")), "float64") + first
+
+
+def _times_log(k: Node, x: Any) -> Any:
+    """Return k * log(x), 0 for no k whatever x is."""
+    return where(k > 0, k * log(x), 0)
 
 
 def poisson(draw: Draw, shape: Shape, lam: Node) -> Any:
-    """Return Poisson counts as float64: inversion for small means, else PTRS (Hoermann 1993)."""
-    mean = number(lam)
-    if mean is None:
-        few = _small_poisson(draw, shape, minimum(lam, SMALL))
-        return where(lam <= SMALL, few, _large_poisson(draw, shape, maximum(lam, SMALL)))
-    if mean <= SMALL:
-        return _small_poisson(draw, shape, lam)
-    if mean > TABLE:
-        return _large_poisson(draw, shape, lam)
-    k = _around(mean, mean, inf)
-    log_chances = k * log_of(mean) - np.array([lgamma(n + 1) for n in k])
-    return _from_table(draw, shape, int(k[0]), log_chances)
+    """Return Poisson counts as float64: by a table of one mean; for several, by two ways.
+
+    These are inversion for small means, and else PTRS (Hoermann 1993).
+    """
+    if not lam.type.ndim:
+        return _from_table(
+            draw, shape, lam, lam, None, lambda k: _times_log(k, lam) - _log_factorial(k)
+        )
+    few = _small_poisson(draw, shape, minimum(lam, SMALL))
+    return where(lam <= SMALL, few, _large_poisson(draw, shape, maximum(lam, SMALL)))
 
 
 def _small_poisson(draw: Draw, shape: Shape, lam: Any) -> Any:
@@ -169,40 +187,34 @@ def _transformed(
 
 
 def binomial(draw: Draw, shape: Shape, n: Node, p: Node) -> Any:
-    """Return binomial counts as float64: inversion for small means, else BTRS (Hoermann 1993)."""
+    """Return binomial counts as float64: by a table of one pair of parameters; else by two ways.
+
+    These are inversion for small means, and else BTRS (Hoermann 1993).
+    """
+    if not n.type.ndim and not p.type.ndim:
+
+        def log_chance(k: Node) -> Any:
+            ways = _log_factorial(k) + _log_factorial(n - k)
+            return _times_log(k, p) + _times_log(n - k, 1 - p) - ways
+
+        return _from_table(draw, shape, n * p, n * p * (1 - p), n, log_chance)
     flipped = p > 0.5
     q = where(flipped, 1 - p, p)  # the less likely outcome is counted
-    trials, chance = number(n), number(p)
-    if trials is not None and trials <= TERMS:
-        found = _small_binomial(draw, shape, n, q, int(trials))
-    elif trials is not None and chance is not None:
-        found = _known_binomial(draw, shape, int(trials), min(chance, 1 - chance))
-    else:
-        few = n * q <= SMALL
-        some = _small_binomial(draw, shape, n, where(few, q, SMALL / n))
-        many_ = _large_binomial(draw, shape, where(few, 40.0, n), where(few, 0.5, q))
-        found = where(few, some, many_)
+    few = n * q <= SMALL
+    some = _small_binomial(draw, shape, n, where(few, q, SMALL / n))
+    many = _large_binomial(draw, shape, where(few, 40.0, n), where(few, 0.5, q))
+    found = where(few, some, many)
     return where(flipped, n - found, found)
 
 
-def _known_binomial(draw: Draw, shape: Shape, n: int, p: float) -> Any:
-    if n * p <= SMALL:
-        return _small_binomial(draw, shape, float(n), p)
-    if n * p > TABLE:
-        return _large_binomial(draw, shape, const(float(n)), const(p))
-    k = _around(n * p, n * p * (1 - p), n)
-    ways = np.array([lgamma(i + 1) + lgamma(n - i + 1) for i in k])
-    return _from_table(draw, shape, int(k[0]), k * log_of(p / (1 - p)) - ways)
-
-
-def _small_binomial(draw: Draw, shape: Shape, n: Any, p: Any, terms: int = TERMS) -> Any:
+def _small_binomial(draw: Draw, shape: Shape, n: Any, p: Any) -> Any:
     odds = p / (1 - p)
     none = exp(n * log1p(-p))
 
     def ratio(k: int) -> Any:
         return maximum(n - (k - 1), 0.0) / k * odds
 
-    return _inverted(draw.uniform(shape, "float64"), none, ratio, terms)
+    return _inverted(draw.uniform(shape, "float64"), none, ratio, TERMS)
 
 
 def _large_binomial(draw: Draw, shape: Shape, n: Any, p: Any) -> Any:

@@ -56,6 +56,19 @@ DISCRETE: dict[str, tuple[Make, Any]] = {
     "poisson, symbolic and small": (lambda s: s.poisson(N, lam=a), stats.poisson(2)),
     "poisson, symbolic and large": (lambda s: s.poisson(N, lam=a * 200), stats.poisson(400)),
     "binomial, likely": (lambda s: s.binomial(N, n=200, p=0.9), stats.binom(200, 0.9)),
+    "poisson, several means": (
+        lambda s: s.poisson(lam=T.ones(N) * a * 6),
+        stats.poisson(12),
+    ),
+    "poisson, several small means": (lambda s: s.poisson(lam=T.ones(N) * a), stats.poisson(2)),
+    "binomial, several chances": (
+        lambda s: s.binomial(n=k, p=1 - T.ones(N) * b / 4),
+        stats.binom(100, 0.875),
+    ),
+    "binomial, several small chances": (
+        lambda s: s.binomial(n=k, p=T.ones(N) * b / 20),
+        stats.binom(100, 0.025),
+    ),
     "choice": (lambda s: s.choice(N, a=5), stats.randint(0, 5)),
     "choice of values": (lambda s: s.choice(N, a=[3, 1, 2]), stats.randint(1, 4)),
     "choice by chances": (
