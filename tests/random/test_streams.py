@@ -6,6 +6,7 @@ import pickle
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -334,6 +335,17 @@ def test_a_pickled_stream_goes_on() -> None:
     stream2.seed(3)
     stream.seed(3)
     np.testing.assert_array_equal(f(), g())
+
+
+def test_a_pickled_or_saved_function_goes_on(backend: str, tmp_path: Path) -> None:
+    f = graphc.function([], RandomStreams(3).uniform((2,)), backend=backend)
+    f()
+    g = pickle.loads(pickle.dumps(f))
+    f.save(tmp_path / "f.graphc")
+    h = graphc.load(tmp_path / "f.graphc")
+    following = f(), f()
+    np.testing.assert_array_equal([g(), g()], following)
+    np.testing.assert_array_equal([h(), h()], following)
 
 
 EXPECTED = [[0.20894215094243251, 0.5307177116447194], [43, 75, 43]]

@@ -263,6 +263,33 @@ def test_hessian_of_a_log_determinant() -> None:
     )
 
 
+JACOBIANS: dict[str, Callable[..., Any]] = {
+    "inverse": N.matrix_inverse,
+    "system": lambda x: S.solve(x, x.T),
+    "root": lambda x: S.cholesky(T.dot(x, x.T)),
+    "exponential": lambda x: S.expm(x / 4),
+    "triangle": lambda x: N.qr(x)[1],
+    "vectors": lambda x: N.svd(x, False)[0],
+    "values": lambda x: N.eigh(x + x.T)[0],
+    "product": lambda x: T.einsum("ij,jk,kl->il", x, x, x),
+}
+
+
+@pytest.mark.parametrize("name", JACOBIANS)
+def test_jacobians_are_whole_batches(name: str) -> None:
+    x = T.dmatrix("x")
+    y = JACOBIANS[name](x).flatten()
+    f = graphc.function([x], [y, graphc.gradient.jacobian(y, x)])
+    value = STACK[0]
+    _, slope = f(value)
+    step = 1e-6
+    for place in np.ndindex(value.shape):
+        moved = np.zeros_like(value)
+        moved[place] = step
+        difference = (f(value + moved)[0] - f(value - moved)[0]) / (2 * step)
+        np.testing.assert_allclose(slope[(slice(None), *place)], difference, 1e-6, 1e-6)
+
+
 # -- errors ---------------------------------------------------------------------------------------
 
 
