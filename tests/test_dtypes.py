@@ -121,6 +121,29 @@ def test_only_expressions_have_reasons() -> None:
         graphc.explain_dtype(2.5)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda f, i: f * i,
+        lambda f, i: T.dot(f, i),
+        lambda f, i: T.concatenate([f, i]),
+        lambda f, i: T.where(f > 0, f, i),
+        lambda f, i: T.exp(i),
+    ],
+)
+def test_a_watch_on_float64(build: Any) -> None:
+    f, i = T.fvector("f"), T.ivector("i")
+    with graphc.config.set(warn_float64="raise"):
+        with pytest.raises(DTypeError, match="is float64"):
+            build(f, i)
+        build(f, f)
+        build(T.dvector("d"), T.dvector("e"))
+    with graphc.config.set(warn_float64="warn"):
+        with pytest.warns(graphc.GraphcWarning, match="is float64") as caught:
+            build(f, i)
+        assert caught[0].filename == __file__
+
+
 # -- what there is not ----------------------------------------------------------------------------
 
 

@@ -76,7 +76,8 @@ def _put(one: Batched) -> Node | None:
     return one.again([one.whole(0), one.whole(1), *one.inputs[2:]], axes=axes)
 
 
-def _join(one: Batched) -> Node:
+def _along(one: Batched) -> Node:
+    """Apply an op that goes along an axis, which is counted from the batch axis on."""
     parts = [one.whole(i) for i in range(len(one.inputs))]
     return one.again(parts, axis=one.node.attrs["axis"] + 1)
 
@@ -157,7 +158,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "slice": _slice,
     "put": _put,
-    "join": _join,
+    **dict.fromkeys(("join", "sort", "argsort", "cumsum", "cumprod", "recurrence"), _along),
     "make_vector": _make_vector,
     "get": _get,
     "pack": _pack,
@@ -168,6 +169,7 @@ RULES: dict[str, Rule] = {
     "softmax": _shifted,
     "log_softmax": _shifted,
     "logsumexp": _shifted,
+    "prod_of_others": _shifted,
 }
 """Batched forms by the name of the op."""
 

@@ -7,7 +7,7 @@ the rank of the result or rank 0. A static size of 1 broadcasts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from graphc.config import config
@@ -157,7 +157,7 @@ def _prepare(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Node
         raise TypeError(f"{op.name} takes {arity} operands, got {len(args)}")
     targets, given = _dtypes_of(op, args)
     nodes = [to_dtype(arg, dtype) for arg, dtype in zip(args, targets, strict=True)]
-    _watch_float64(op, targets, given, nodes)
+    watch_float64(op.name, targets, given, nodes)
     return same_rank(nodes)
 
 
@@ -203,13 +203,14 @@ def to_dtype(arg: Any, dtype: str) -> Node:
     return apply(OPS["cast"], node, dtype=dtype)  # type: ignore[no-any-return]
 
 
-def _watch_float64(
-    op: Op, targets: tuple[str, ...], given: tuple[str, ...], nodes: list[Node]
+def watch_float64(
+    name: str, targets: Sequence[str], given: Sequence[str], nodes: Iterable[Node]
 ) -> None:
+    """Do what ``config.warn_float64`` says if narrower operands become float64."""
     if config.warn_float64 == "ignore" or "float64" not in targets or "float64" in given:
         return
     text = message(
-        f"{op.name} of {' and '.join(given)} is float64",
+        f"{name} of {' and '.join(dict.fromkeys(given))} is float64",
         map(operand, nodes),
         here(),
         "cast one operand, or set graphc.config.warn_float64 = 'ignore'",

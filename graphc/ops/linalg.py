@@ -14,14 +14,16 @@ from graphc.ir.op import Kind, Op, register
 from graphc.ir.shapes import Dim, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TensorType
-from graphc.ops.family import same_rank, to_dtype
+from graphc.ops.family import same_rank, to_dtype, watch_float64
 from graphc.ops.movement import dimshuffle, keep_axes
 from graphc.ops.reduce import sum as sum_over
 
 
 def _prepare_dot(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Node, ...]:
     a, b = as_node(args[0]), as_node(args[1])
-    common = dtypes.promote(a.type.dtype, b.type.dtype)
+    given = (a.type.dtype, b.type.dtype)
+    common = dtypes.promote(*given)
+    watch_float64(op.name, [common], given, [a, b])
     return to_dtype(a, common), to_dtype(b, common)
 
 

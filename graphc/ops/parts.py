@@ -18,7 +18,7 @@ from graphc.ir.op import Kind, Op, register
 from graphc.ir.shapes import Dim, add, as_dim, as_size_node, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TensorType
-from graphc.ops.family import builder, to_dtype
+from graphc.ops.family import builder, to_dtype, watch_float64
 from graphc.ops.movement import (
     dimshuffle,
     expand,
@@ -180,7 +180,9 @@ def put(x: Any, y: Any, axes: Sequence[int], starts: Sequence[Any], steps: Seque
 
 def _prepare_join(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Node, ...]:
     nodes = [as_node(arg) for arg in args]
-    common = dtypes.promote(*[node.type.dtype for node in nodes])
+    given = [node.type.dtype for node in nodes]
+    common = dtypes.promote(*given)
+    watch_float64(op.name, [common], given, nodes)
     return tuple(to_dtype(node, common) for node in nodes)
 
 
