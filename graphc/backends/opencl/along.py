@@ -17,6 +17,7 @@ NAMES = ("scan_along", "sort_along")
 
 LONG = np.dtype(np.int64)
 RUN = 16  # elements that are sorted by insertion
+PARTS = (32, 1024)  # elements that a work-item merges, on a GPU and on a CPU: powers of 2
 ITEMS = 8192  # work-items that keep a device busy
 CHUNK = 256  # elements that are worth one
 
@@ -55,14 +56,18 @@ class AlongRoutines:
         dtype: np.dtype[Any],
         places: bool,
         arrays: list[DeviceArray],
-        numbers: tuple[int, int],
+        numbers: tuple[int, ...],
         rows: int,
     ) -> None:
         options = ["-DWITH_PLACES"] if places else []
-        kernel = _kernel(self.device, "sort.cl", name, dtype, len(arrays), 2, options)
-        length, run = numbers
-        items = length if name == "merge_runs" else -(-length // run)
-        kernel.run((*(array.buffer for array in arrays), length, run), (items, rows))
+        length, run = numbers[:2]
+        part = run
+        if name == "merge_runs":
+            part = min(2 * run, PARTS[self.device.info.kind == "cpu"])
+            numbers = (length, run, part)
+        kernel = _kernel(self.device, "sort.cl", name, dtype, len(arrays), len(numbers), options)
+        arguments = (*(array.buffer for array in arrays), *numbers)
+        kernel.run(arguments, (-(-length // part), rows))
 
     def scan_along(self, kind: str, arrays: list[Any], axis: int, out: DeviceArray) -> None:
         """Queue the values of `kernels/scan.cl`; arrays are contiguous, ``kind`` is its macro."""
