@@ -1,4 +1,4 @@
-"""Convolution, pooling, neighbours and batch normalization as users call them.
+"""Convolution and pooling as users call them.
 
 Each is compared with SciPy or with loops over the places of a window, on both backends; gradients
 with finite differences are those of `test_every_gradient`.
@@ -26,8 +26,10 @@ from graphc.tensor.nnet.abstract_conv import (
     AbstractConv2d,
     AbstractConv2d_gradInputs,
     AbstractConv2d_gradWeights,
+    AbstractConv3d_gradInputs,
     conv2d_grad_wrt_inputs,
     conv2d_grad_wrt_weights,
+    conv3d_grad_wrt_inputs,
 )
 from graphc.tensor.signal.pool import max_pool_2d, max_pool_2d_same_size, pool_2d, pool_3d
 from harness import evaluate
@@ -233,6 +235,46 @@ def test_convolution_of_volumes(way: dict[str, Any], backend: str) -> None:
             np.testing.assert_allclose(one[n, o], expected, 1e-11, 1e-11)
 
 
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("mode", ["valid", "half"])
+def test_gradient_of_a_convolution_of_volumes(mode: str, flip: bool) -> None:
+    """As a function, as Theano's op, and by `grad`."""
+    v = T.TensorType("float64", (None,) * 5)("v")
+    x, w = RNG.standard_normal((2, 4, 7, 7, 8)), RNG.standard_normal((4, 2, 3, 2, 2))
+    how: dict[str, Any] = {
+        "border_mode": mode,
+        "subsample": (2, 1, 2),
+        "filter_flip": flip,
+        "filter_dilation": (1, 2, 1),
+        "num_groups": 2,
+    }
+    node = T.nnet.conv3d(v, w, **how)
+    g = RNG.standard_normal(value_of(node, {v: x}).shape)
+    expected = value_of(T.grad(T.sum(node * g), v), {v: x})
+    found = conv3d_grad_wrt_inputs(g, w, v.shape, **how)
+    np.testing.assert_allclose(value_of(found, {v: x}), expected, 1e-11, 1e-11)
+    found = AbstractConv3d_gradInputs(**how)(w, g, v.shape[-3:])
+    np.testing.assert_allclose(value_of(found, {v: x}), expected, 1e-11, 1e-11)
+
+
+def test_films_signals_and_separable_filters() -> None:
+    x, w = RNG.standard_normal((2, 5, 3, 6, 7)), RNG.standard_normal((4, 2, 3, 2, 2))
+    order = (0, 2, 1, 3, 4)
+    found = value_of(T.nnet.conv3d2d.conv3d(T.constant(x), T.constant(w)), {})
+    expected = value_of(T.nnet.conv3d(x.transpose(order), w.transpose(order)), {})
+    np.testing.assert_array_equal(found, expected.transpose(order))
+    s, v = RNG.standard_normal((2, 3, 9)), RNG.standard_normal((4, 3, 3))
+    found = value_of(T.nnet.causal_conv1d(s, v, filter_dilation=2, subsample=2), {})
+    padded = np.pad(s, ((0, 0), (0, 0), (4, 0)))
+    expected = by_scipy(padded[:, :, None], v[:, :, None], "valid", (1, 2), (1, 2))[:, :, 0]
+    np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
+    image, deep = RNG.standard_normal((2, 3, 6, 7)), RNG.standard_normal((6, 1, 3, 2))
+    point = RNG.standard_normal((5, 6, 1, 1))
+    found = value_of(T.nnet.separable_conv2d(image, deep, point, 3, border_mode="half"), {})
+    expected = by_scipy(by_scipy(image, deep, "half", groups=3), point)
+    np.testing.assert_allclose(found, expected, 1e-12, 1e-12)
+
+
 # Images and filters for each way in which NumPy's routine cuts its work.
 LARGE = [
     ((40, 8, 30, 30), (16, 8, 3, 3), (1, 1), 1),  # blocks of images, in threads
@@ -420,106 +462,6 @@ def test_pooling_to_the_same_size() -> None:
     m = T.dmatrix("m")
     expected = [[0, 5, 0], [0, 0, 7], [0.5, 0, -2]]
     np.testing.assert_array_equal(value_of(max_pool_2d_same_size(m, (2, 2)), {m: x}), expected)
-
-
-# -- neighbours -----------------------------------------------------------------------------------
-
-
-def neighbours(x: np.ndarray, size: tuple[int, int], step: tuple[int, int], wrap: bool) -> Any:
-    rows = []
-    for image in x.reshape(-1, *x.shape[2:]):
-        counts = [
-            -(-n // s) if wrap else (n - k) // s + 1
-            for n, k, s in zip(image.shape, size, step, strict=True)
-        ]
-        for i, j in np.ndindex(*counts):
-            at = [
-                [(p * s + q - (k // 2 if wrap else 0)) % n for q in range(k)]
-                for p, s, k, n in zip((i, j), step, size, image.shape, strict=True)
-            ]
-            rows.append(image[np.ix_(*at)].ravel())
-    return np.array(rows)
-
-
-def test_neighbours(backend: str) -> None:
-    to_rows = T.nnet.neighbours.images2neibs
-    x = RNG.standard_normal((2, 3, 6, 9))
-    nodes = {
-        "valid": to_rows(X, (2, 3)),
-        "steps": to_rows(X, (2, 3), (1, 2)),
-        "ignore": to_rows(X, (4, 2), mode="ignore_borders"),
-        "wrap": to_rows(X, (3, 5), (2, 2), mode="wrap_centered"),
-        "half": to_rows(X, (3, 3), (1, 1), mode="half"),
-        "full": to_rows(X, (2, 2), (1, 3), mode="full"),
-    }
-    expected = {
-        "valid": neighbours(x, (2, 3), (2, 3), False),
-        "steps": neighbours(x, (2, 3), (1, 2), False),
-        "ignore": neighbours(x, (4, 2), (4, 2), False),
-        "wrap": neighbours(x, (3, 5), (2, 2), True),
-        "half": neighbours(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), (1, 1), False),
-        "full": neighbours(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (2, 2), (1, 3), False),
-    }
-    found = graphc.function([X], nodes, backend=backend)(x)
-    for name, rows in expected.items():
-        np.testing.assert_array_equal(found[name], rows, name)
-
-
-def test_neighbours_and_back() -> None:
-    x = RNG.standard_normal((2, 3, 6, 9))
-    rows = T.nnet.images2neibs(X, (2, 3))
-    back = T.nnet.neibs2images(rows, (2, 3), X.shape)
-    np.testing.assert_array_equal(value_of(back, {X: x}), x)
-    rows = T.nnet.images2neibs(X, (4, 4), mode="ignore_borders")
-    back = T.nnet.neibs2images(rows, (4, 4), (2, 3, 6, 9), mode="ignore_borders")
-    expected = np.zeros_like(x)
-    expected[:, :, :4, :8] = x[:, :, :4, :8]
-    np.testing.assert_array_equal(value_of(back, {X: x}), expected)
-
-
-def test_neighbours_that_do_not_fill_the_image() -> None:
-    f = graphc.function([X], T.nnet.images2neibs(X, (2, 4)))
-    with pytest.raises(ShapeError):
-        f(np.zeros((1, 1, 6, 9)))
-
-
-# -- batch normalization --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("axes", ["per-activation", "spatial", (0, 2)], ids=str)
-@pytest.mark.parametrize("full", [False, True])
-def test_batch_normalization(axes: Any, full: bool, backend: str) -> None:
-    over = {"per-activation": (0,), "spatial": (0, 2, 3)}.get(axes, axes)
-    shape = [1 if axis in over else n for axis, n in enumerate((4, 3, 5, 2))]
-    x = RNG.standard_normal((4, 3, 5, 2))
-    parameters = [RNG.uniform(0.5, 1.5, shape) for _ in range(4)]
-    own = [p if full else p.reshape([n for n in shape if n > 1]) for p in parameters]
-    kind = T.TensorType("float64", [1 if n == 1 else None for n in own[0].shape])
-    leaves = [kind(name) for name in ("gamma", "beta", "mean", "var")]
-    train = T.nnet.bn.batch_normalization_train(X, *leaves[:2], axes, 1e-3, 0.25, *leaves[2:])
-    test = T.nnet.bn.batch_normalization_test(X, *leaves, axes, 1e-3)
-    found = graphc.function([X, *leaves], [*train, test], backend=backend)(x, *own)
-    gamma, beta, mean, var = parameters
-    m, v = x.mean(over, keepdims=True), x.var(over, keepdims=True)
-    count = x.size / m.size
-    expected = [
-        (x - m) / np.sqrt(v + 1e-3) * gamma + beta,
-        m,
-        1 / np.sqrt(v + 1e-3),
-        (0.75 * mean + 0.25 * m).reshape(own[0].shape),
-        (0.75 * var + 0.25 * v * count / (count - 1)).reshape(own[0].shape),
-        (x - mean) / np.sqrt(var + 1e-3) * gamma + beta,
-    ]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, 1e-11, 1e-11)
-
-
-def test_old_batch_normalization() -> None:
-    x = RNG.standard_normal((5, 3))
-    m = T.dmatrix("m")
-    node = T.nnet.bn.batch_normalization(m, 2.0, 1.0, x.mean(0), x.std(0), mode="high_mem")
-    expected = (x - x.mean(0)) / x.std(0) * 2 + 1
-    np.testing.assert_allclose(value_of(node, {m: x}), expected)
 
 
 # -- mistakes -------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.errors import GraphcTypeError, NotSupportedError, ShapeError, message
-from graphc.ir.node import Node, as_node, operand
+from graphc.ir.node import Node, as_node, const, operand
 from graphc.ir.shapes import Dim, add, mul, sizes
 from graphc.ir.source import here
 from graphc.ops import window
-from graphc.ops.movement import dimshuffle, reshape, static
-from graphc.ops.parts import join, slice_axes
+from graphc.ops.movement import dimshuffle, expand, reshape, static
+from graphc.ops.parts import join, put, slice_axes
 from graphc.tensor.margins import Margins, border, images, numbers, pair, whole, with_margins
 from graphc.tensor.sizes import size_list
 
@@ -173,7 +173,7 @@ def conv2d_grad_wrt_inputs(
     g, w = images(output_grad, what), images(filters, what)
     way = _way(what, subsample, filter_dilation, num_groups, unshared)
     _check_shape(w, filter_shape, what, "filter_shape")
-    shape = size_list(_last_two(input_shape), what, 2)
+    shape = size_list(_last(input_shape, 2), what, 2)
     margins = _margins(border_mode, sizes(w)[2:], way, what)
     wide = [add(add(n, a), b) for n, (a, b) in zip(shape, margins, strict=True)]
     whole_ = window.conv2d_inputs(g, _turned(w) if filter_flip else w, wide, **way.attrs)
@@ -208,17 +208,17 @@ def conv2d_grad_wrt_weights(
     x, g = images(input, what), images(output_grad, what)
     way = _way(what, subsample, filter_dilation, num_groups, unshared)
     _check_shape(x, input_shape, what, "input_shape")
-    shape = size_list(_last_two(filter_shape), what, 2)
+    shape = size_list(_last(filter_shape, 2), what, 2)
     x = with_margins(x, _margins(border_mode, shape, way, what))
     found = window.conv2d_weights(x, g, shape, **way.attrs)
     return _turned(found) if filter_flip else found
 
 
-def _last_two(shape: Any) -> Any:
-    """Return the sizes of rows and columns; what comes before them may be None."""
+def _last(shape: Any, count: int) -> Any:
+    """Return the sizes of rows and columns, or of depth too; what is before them may be None."""
     if isinstance(shape, Node):
-        return shape[-2:] if shape.type.shape[0] != 2 else shape
-    return list(shape)[-2:]
+        return shape[-count:] if shape.type.shape[0] != count else shape
+    return list(shape)[-count:]
 
 
 def conv2d_transpose(
@@ -348,11 +348,7 @@ def conv3d(
         problem = "conv3d takes volumes and filters with 5 axes"
         raise GraphcTypeError(message(problem, [operand(x), operand(w)], here()))
     _check_shape(x, input_shape, "conv3d", "input_shape")
-    _check_shape(w, filter_shape, "conv3d", "filter_shape")
-    stride = numbers(subsample, "conv3d: subsample", 3)
-    gap = numbers(filter_dilation, "conv3d: filter_dilation", 3)
-    stated = w.type.shape[2] if filter_shape is None else filter_shape[2]
-    depth = whole(stated, "conv3d: the depth of filters (filter_shape[2])", 1)
+    stride, gap, depth = _three("conv3d", w, filter_shape, subsample, filter_dilation)
     covered = list(map(window.span, (depth, *sizes(w)[3:]), gap))
     x = with_margins(x, border(border_mode, covered, "conv3d"))
     batch, channels, layers, *shape = sizes(x)
@@ -362,12 +358,158 @@ def conv3d(
         for i in (range(depth)[::-1] if filter_flip else range(depth))
     ]
     flat = reshape(join(3, taps), (mul(batch, count), mul(channels, depth), *shape))
-    number, own, _, *pixels = sizes(w)
-    w = reshape(w, (number, mul(own, depth), *pixels))
+    w = _layers_beside(w, depth)
     way = _way("conv3d", stride[1:], gap[1:], num_groups, False)
     found = window.conv2d(flat, _turned(w) if filter_flip else w, **way.attrs)
     apart = reshape(found, (batch, count, *sizes(found)[1:]))
     return dimshuffle(apart, (0, 2, 1, 3, 4))
+
+
+def conv3d_grad_wrt_inputs(
+    output_grad: Any,
+    filters: Any,
+    input_shape: Any,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1, 1),
+    num_groups: int = 1,
+) -> Any:
+    """Return the gradient of `conv3d` by its volumes, whose last three sizes must be given.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> g = T.TensorType("float32", (None, 8, 12, 28, 28))("g")
+    >>> w = T.TensorType("float32", (8, 3, 5, 5, 5))("w")
+    >>> T.nnet.abstract_conv.conv3d_grad_wrt_inputs(g, w, (None, 3, 16, 32, 32)).type
+    float32[?, 3, 16, 32, 32]
+    """
+    what = "conv3d_grad_wrt_inputs"
+    g, w = as_node(output_grad), as_node(filters)
+    if g.type.ndim != 5 or w.type.ndim != 5:
+        problem = f"{what} takes volumes and filters with 5 axes"
+        raise GraphcTypeError(message(problem, [operand(g), operand(w)], here()))
+    stride, gap, depth = _three(what, w, filter_shape, subsample, filter_dilation)
+    shape = size_list(_last(input_shape, 3), what, 3)
+    covered = list(map(window.span, (depth, *sizes(w)[3:]), gap))
+    margins = border(border_mode, covered, what)
+    wide = [add(add(n, a), b) for n, (a, b) in zip(shape, margins, strict=True)]
+    batch, number, count, *places = sizes(g)
+    flat = reshape(dimshuffle(g, (0, 2, 1, 3, 4)), (mul(batch, count), number, *places))
+    w4 = _layers_beside(w, depth)
+    way = _way(what, stride[1:], gap[1:], num_groups, False)
+    found = window.conv2d_inputs(flat, _turned(w4) if filter_flip else w4, wide[1:], **way.attrs)
+    channels = mul(sizes(w)[1], num_groups)
+    apart = dimshuffle(
+        reshape(found, (batch, count, channels, depth, *wide[1:])), (0, 2, 3, 1, 4, 5)
+    )
+    zeros = expand(const(0, found.type.dtype), (batch, channels, *wide))
+    total = zeros
+    for i in range(depth):
+        layer = depth - 1 - i if filter_flip else i
+        part = dimshuffle(slice_axes(apart, (2,), (layer,), (1,), (1,)), (0, 1, 3, 4, 5))
+        total = total + put(zeros, part, (2,), (i * gap[0],), (stride[0],))
+    return slice_axes(total, (2, 3, 4), [a for a, _ in margins], shape, (1, 1, 1))
+
+
+def _three(
+    what: str, w: Node, filter_shape: Any, subsample: Any, dilation: Any
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return strides, distances, and the depth of the filters, which must be known."""
+    _check_shape(w, filter_shape, what, "filter_shape")
+    stated = w.type.shape[2] if filter_shape is None else filter_shape[2]
+    return (
+        numbers(subsample, f"{what}: subsample", 3),
+        numbers(dilation, f"{what}: filter_dilation", 3),
+        whole(stated, f"{what}: the depth of filters (filter_shape[2])", 1),
+    )
+
+
+def _layers_beside(w: Node, depth: int) -> Node:
+    """Return filters of volumes as filters of images that have all layers as channels."""
+    number, own, _, *pixels = sizes(w)
+    return reshape(w, (number, mul(own, depth), *pixels))  # type: ignore[no-any-return]
+
+
+def causal_conv1d(
+    input: Any,
+    filters: Any,
+    filter_shape: Any = None,
+    input_shape: Any = None,
+    subsample: Any = 1,
+    filter_flip: bool = True,
+    filter_dilation: Any = 1,
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Any:
+    """Return the convolution of signals with zeros before them: no result depends on what follows.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x = T.TensorType("float64", (None, 2, 9))("x")
+    >>> T.nnet.causal_conv1d(x, T.TensorType("float64", (4, 2, 3))("w")).type
+    float64[?, 4, 9]
+    """
+    x, w = as_node(input), as_node(filters)
+    if unshared:
+        problem = "causal_conv1d: filters that differ from place to place"
+        raise NotSupportedError(message(problem, (), here()))
+    if x.type.ndim == 3 and w.type.ndim == 3:
+        gap = whole(_single(filter_dilation), "causal_conv1d: filter_dilation", 1)
+        x = with_margins(x, [(add(window.span(sizes(w)[2], gap), -1), 0)])
+        input_shape = None
+    return conv1d(
+        x,
+        w,
+        input_shape,
+        filter_shape,
+        "valid",
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+    )
+
+
+def separable_conv2d(
+    input: Any,
+    depthwise_filters: Any,
+    pointwise_filters: Any,
+    num_channels: int,
+    input_shape: Any = None,
+    depthwise_filter_shape: Any = None,
+    pointwise_filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1),
+) -> Any:
+    """Return a convolution of each channel by itself, and then of all channels at each pixel.
+
+    Examples
+    --------
+    >>> import graphc.tensor as T
+    >>> x = T.TensorType("float32", (None, 3, 9, 9))("x")
+    >>> deep = T.TensorType("float32", (6, 1, 3, 3))("deep")
+    >>> point = T.TensorType("float32", (8, 6, 1, 1))("point")
+    >>> T.nnet.separable_conv2d(x, deep, point, 3).type
+    float32[?, 8, 7, 7]
+    """
+    each = conv2d(
+        input,
+        depthwise_filters,
+        input_shape,
+        depthwise_filter_shape,
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation=filter_dilation,
+        num_groups=num_channels,
+    )
+    return conv2d(each, pointwise_filters, None, pointwise_filter_shape, filter_flip=filter_flip)
 
 
 def _single(given: Any) -> Any:
@@ -413,15 +555,31 @@ AbstractConv2d_gradWeights = _op(
     lambda x, g, shape, **how: conv2d_grad_wrt_weights(x, g, shape, **how),
     "Return the function of images, gradient, and rows and columns of filters.",
 )
+AbstractConv3d_gradInputs = _op(
+    lambda w, g, shape, **how: _volumes(conv3d_grad_wrt_inputs, g, w, shape, how),
+    "Return the function of filters, gradient, and the last three sizes of volumes.",
+)
+
+
+def _volumes(function: Callable[..., Any], g: Any, w: Any, shape: Any, how: Any) -> Any:
+    how = {name: value for name, value in how.items() if name != "unshared"}
+    for name in ("subsample", "filter_dilation"):
+        how[name] = (1, 1, 1) if how[name] == (1, 1) else how[name]
+    return function(g, w, shape, **how)
+
 
 __all__ = [
     "AbstractConv2d",
     "AbstractConv2d_gradInputs",
     "AbstractConv2d_gradWeights",
+    "AbstractConv3d_gradInputs",
+    "causal_conv1d",
     "conv1d",
     "conv2d",
     "conv2d_grad_wrt_inputs",
     "conv2d_grad_wrt_weights",
     "conv2d_transpose",
     "conv3d",
+    "conv3d_grad_wrt_inputs",
+    "separable_conv2d",
 ]
