@@ -61,6 +61,7 @@ class Plan:
         self.free = free
         self.loop = loop
         self.taken: list[Buffer] = []
+        self._last_reads: Reads | None = None
         self.last_use = self._last_uses(kept)
         given = {n for n in program.outputs if n in program.stored and n not in program.lent}
         self.outputs = set() if loop else given
@@ -79,6 +80,12 @@ class Plan:
                     self._give(i, step, node, dying)
             for node in (*dying, *(n for n in step.writes if n not in self.last_use)):
                 self._release(node)
+
+    def _reads(self, group: Group) -> Reads:
+        """Return where a group reads what; questions about one group follow each other."""
+        if self._last_reads is None or self._last_reads.group is not group:
+            self._last_reads = Reads(group, self.program)
+        return self._last_reads
 
     def _on_host(self, node: Node) -> bool:
         return is_scalar(node) and not self.program.limits.device_scalars
@@ -125,7 +132,7 @@ class Plan:
                     or not self._is_mine(old)
                 ):
                     continue
-                if may_overwrite(step.group, old, node, self.program):
+                if may_overwrite(self._reads(step.group), old, node, self.program):
                     dying.remove(old)
                     self.program.buffers[node] = buffer
                     return
@@ -178,7 +185,10 @@ class Plan:
             and self.program.sizes.of(node) == self.program.sizes.of(old)
             and node.type.dtype == old.type.dtype
             and last_use.get(old, -1) <= i
-            and (last_use.get(old, -1) < i or may_overwrite(step.group, old, node, self.program))
+            and (
+                last_use.get(old, -1) < i
+                or may_overwrite(self._reads(step.group), old, node, self.program)
+            )
             and all(isinstance(later, (Launch, Host)) for later in self.steps[i + 1 :])
         )
 
@@ -296,22 +306,41 @@ def deep_reads(step: Step) -> list[Node]:
     return [step.count, *step.reads, *carried, *rows, *stop]
 
 
-def may_overwrite(group: Group, old: Node, new: Node, program: Program) -> bool:
+class Reads:
+    """Where the members of a group read each array, found once for all questions about the group.
+
+    Attributes
+    ----------
+    place : dict of Node to int
+        The number of each member.
+    of : dict of Node to list of (int, Node, Node)
+        For what is stored: the number of each member that reads it, the member, and what it reads.
+    """
+
+    def __init__(self, group: Group, program: Program) -> None:
+        self.group = group
+        self.inputs = frozenset(group.inputs)
+        self.place = {member: i for i, member in enumerate(group.members)}
+        self.of: dict[Node, list[tuple[int, Node, Node]]] = {}
+        for i, member in enumerate(group.members):
+            for child in member.inputs:
+                stored = base(child, program.stored)
+                self.of.setdefault(stored, []).append((i, member, child))
+
+
+def may_overwrite(reads: Reads, old: Node, new: Node, program: Program) -> bool:
     """Tell whether a member of a group may be stored in the memory of something it reads.
 
     Every read of that memory must be of the element that is written, and none may come after the
     statement that writes it (OpenCL runs a group element by element, NumPy statement by statement:
     the stricter is obeyed).
     """
-    if new.op.kind is Kind.REDUCE or program.sizes.of(new) != program.sizes.of(old):
+    if new.op.kind is Kind.REDUCE or old not in reads.inputs:
         return False
-    written = group.members.index(new)
-    if old not in group.inputs:
+    if program.sizes.of(new) != program.sizes.of(old):
         return False
-    for i, member in enumerate(group.members):
-        for child in member.inputs:
-            if base(child, program.stored) is not old:
-                continue
-            if child is not old or i > written or (i == written and member.op.name == "where"):
-                return False
-    return True
+    written = reads.place[new]
+    return not any(
+        child is not old or i > written or (i == written and member.op.name == "where")
+        for i, member, child in reads.of.get(old, ())
+    )
