@@ -30,11 +30,15 @@ def conv3d(
     """
     order = (0, 2, 1, 3, 4)
     x, w = (dimshuffle(as_node(one), order) for one in (signals, filters))
-    shapes = [
-        None if shape is None else [shape[axis] for axis in order]
-        for shape in (signals_shape, filters_shape)
-    ]
-    return dimshuffle(abstract_conv.conv3d(x, w, *shapes, border_mode), order)
+    found = abstract_conv.conv3d(
+        x, w, _reordered(signals_shape), _reordered(filters_shape), border_mode
+    )
+    return dimshuffle(found, order)
+
+
+def _reordered(shape: Any) -> Any:
+    """Return the sizes of films as those of volumes."""
+    return shape and [shape[axis] for axis in (0, 2, 1, 3, 4)]
 
 
 __all__ = ["conv3d"]
