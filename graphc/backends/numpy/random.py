@@ -75,6 +75,10 @@ def random_normal(state: np.ndarray, step: Any, part: int, out: np.ndarray) -> N
 def _fill(fill: Fill, state: np.ndarray, step: Any, part: int, out: np.ndarray) -> None:
     flat = out.reshape(-1)
     words = state.tolist()
+    if flat.size <= CHUNK:
+        _generator.start(words, int(step), part, 0)
+        fill(_generator, flat)
+        return
     per_block = 32 // out.itemsize
     starts = range(0, flat.size, CHUNK)
     numbers = itertools.count()
