@@ -57,6 +57,9 @@ class Backend(Protocol):
     def assign(self, host: HostFunction, value: Node, target: Node, row: str | None) -> None:
         """Copy a value into a stored array, or into one row of it."""
 
+    def row(self, host: HostFunction, node: Node, buffer: Buffer) -> str:
+        """Return the name of the row of a larger array that a value is stored in."""
+
     def prepare(self, host: HostFunction, node: Node) -> None:
         """Bring a value into the form steps read it in, before a loop does so in every step."""
 
@@ -386,7 +389,7 @@ class HostFunction:
         if choice is not None:
             return self.names.set(node, self.stored(choice))
         if buffer.role is Role.ROW:
-            return self._row(node, buffer)
+            return self.names.set(node, self.backend.row(self, node, buffer))
         if buffer.id in self.buffer_names:
             return self.names.set(node, self.buffer_names[buffer.id])
         if buffer.role is Role.IN_PLACE:
@@ -395,12 +398,6 @@ class HostFunction:
         prefix = {Role.OUTPUT: "out", Role.TEMP: "late"}.get(buffer.role, "new")
         name = self.buffer_names[buffer.id] = self.names.give(node, prefix)
         self.body.line(f"{name} = {self.backend.allocate(self, buffer)}", [node])
-        return name
-
-    def _row(self, node: Node, buffer: Buffer) -> str:
-        assert buffer.rows is not None
-        name = self.names.give(node, "row")
-        self.body.line(f"{name} = {self.names[buffer.rows]}[{self.dim(buffer.row)}]", [node])
         return name
 
     def constant(self, node: Node) -> str:

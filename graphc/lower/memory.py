@@ -257,10 +257,11 @@ class Plan:
                 continue
             if cell.spare is not None:
                 program.buffers[value] = program.buffers[cell.spare]
-            elif program.limits.row_writes:
+            elif value.op.kind in program.limits.row_writes:
                 self._give_row(value, cell.leaf, add(loop.counter, 1))
         for value, leaf in loop.rows:
-            if value in made and value not in program.buffers and program.limits.row_writes:
+            fits = value.op.kind in program.limits.row_writes
+            if value in made and value not in program.buffers and fits:
                 self._give_row(value, leaf, loop.counter)
 
     def _give_row(self, value: Node, leaf: Node, row: Dim) -> None:

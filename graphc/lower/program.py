@@ -32,8 +32,8 @@ class Limits:
     device_scalars : bool
         Whether scalars that come out of arrays stay on the device; otherwise every scalar is
         computed by the host function.
-    row_writes : bool
-        Whether a step can store its result in a row of a larger array.
+    row_writes : frozenset of Kind
+        Ops whose results a step can store in a row of a larger array.
     halves : bool
         Whether it computes with float16; otherwise that is only stored.
     """
@@ -42,7 +42,7 @@ class Limits:
     members: int = 4096
     operands: int = 4096
     device_scalars: bool = False
-    row_writes: bool = True
+    row_writes: frozenset[Kind] = frozenset(Kind)
     halves: bool = True
 
 

@@ -160,6 +160,13 @@ class NumpyBackend:
         else:
             host.body.line(f"{into}[{row}] = {source}", [value])
 
+    def row(self, host: HostFunction, node: Node, buffer: Buffer) -> str:
+        """Name a row of an array."""
+        assert buffer.rows is not None
+        name = host.names.fresh("row")
+        host.body.line(f"{name} = {host.names[buffer.rows]}[{host.dim(buffer.row)}]", [node])
+        return name
+
     def prepare(self, host: HostFunction, node: Node) -> None:
         """Name a value, and the views it is, before a loop begins."""
         while node.op.name == "expand" and node not in host.program.stored:

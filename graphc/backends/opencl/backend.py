@@ -15,7 +15,7 @@ from graphc.backends.numpy.views import view_expression, view_source
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.calls import COPY, ROUTINES
 from graphc.backends.opencl.device import Device
-from graphc.backends.opencl.groups import KernelPlan, is_host_value, plan
+from graphc.backends.opencl.groups import KernelPlan, is_host_value, place_of, plan
 from graphc.backends.opencl.reduce import GPU_GROUP
 from graphc.backends.opencl.splitting import split
 from graphc.emit.host import HostFunction
@@ -25,7 +25,7 @@ from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import CONST, INPUT, SHARED, Node, operand
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Dim, product
-from graphc.lower.layout import Strided, is_contiguous, row_major, strided
+from graphc.lower.layout import Strided, is_contiguous, row_major
 from graphc.lower.program import Buffer, Call, Launch, Program, Role, is_scalar
 
 MEMORY = (
@@ -218,6 +218,11 @@ class OpenCLBackend:
         else:
             host.body.line(f"copy_view({self.view(host, value)}, {into})", [value])
 
+    def row(self, host: HostFunction, node: Node, buffer: Buffer) -> str:
+        """Return the name of the whole array: kernels are told where the row begins."""
+        assert buffer.rows is not None
+        return self.array(host, buffer.rows)
+
     def prepare(self, host: HostFunction, node: Node) -> None:
         """Bring a value to the device before a loop begins."""
         if is_scalar(node) and is_host_value(node, host.program):
@@ -275,7 +280,7 @@ class OpenCLBackend:
 
     def place(self, host: HostFunction, node: Node) -> Strided:
         """Return where the elements of a node lie."""
-        return strided(node, host.program.stored, host.program.sizes)
+        return place_of(node, host.program)
 
     def view(self, host: HostFunction, node: Node) -> str:
         """Return an operand of a routine: an array, or a view of one."""

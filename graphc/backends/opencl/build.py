@@ -19,6 +19,7 @@ from graphc.emit.writer import Names, names_of
 from graphc.errors import DeviceError, message
 from graphc.ir.dtypes import DTYPES
 from graphc.ir.node import Node, is_tuple, operand
+from graphc.ir.op import Kind
 from graphc.lower.halves import computes_in_half
 from graphc.lower.program import Call, Check, Choose, Host, Limits, Loop, Program
 
@@ -46,7 +47,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
         members=MEMBERS,
         operands=max(8, device.limits.max_parameter_size // 16),
         device_scalars=True,
-        row_writes=False,
+        row_writes=frozenset({Kind.ELEMENTWISE}),
         halves=False,
     )
 

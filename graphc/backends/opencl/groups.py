@@ -9,7 +9,7 @@ or folded. Reading this module needs `places` (indices) and `expressions` (value
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -34,9 +34,9 @@ from graphc.errors import InternalError
 from graphc.ir import dtypes
 from graphc.ir.node import CONST, INPUT, SHARED, Node, number
 from graphc.ir.op import Kind
-from graphc.ir.shapes import Dim, product
+from graphc.ir.shapes import Dim, add, mul, product
 from graphc.lower.layout import Strided, row_major, strided
-from graphc.lower.program import Group, Program, is_scalar
+from graphc.lower.program import Group, Program, Role, is_scalar
 
 Frame = Literal["map", "rows", "columns"]
 
@@ -227,7 +227,10 @@ def plan(name: str, group: Group, program: Program) -> KernelPlan:
     for operand in operands:
         if operand.array is not None and operand.place.base.op.name != "iota":
             parameters.read(operand.place.base)
-    pointers = [(node, parameters.written(node, values[node])) for node in stored]
+    pointers = [
+        (node, _begin(parameters.written(node, values[node]), node, program, parameters))
+        for node in stored
+    ]
     stores_follow = all(
         same(loops[-1].stride(len(strides) - len(stored) + k) or 0, 1) for k in range(len(stored))
     )
@@ -259,7 +262,7 @@ def _operands(
     for node in group.inputs:
         if number(node) is not None and node not in folded:
             continue  # a literal wherever it stands
-        place = strided(node, program.stored, program.sizes)
+        place = place_of(node, program)
         array = None
         if place.base.op.name == "iota" or lies_on_device(place.base, program):
             array = len(strides)
@@ -276,6 +279,27 @@ def _over(space: Strides, place: Strided) -> Strides:
         0 if same(size, 1) else stride
         for size, stride in zip(place.shape, place.strides, strict=True)
     )
+
+
+def _begin(pointer: str, node: Node, program: Program, parameters: Parameters) -> str:
+    """Return the text of the place where a result begins: in a row it is not that of the array."""
+    start = program.sizes.find(row_start(node, program))
+    return pointer if same(start, 0) else f"({pointer} + {parameters.size(start)})"
+
+
+def row_start(node: Node, program: Program) -> Dim:
+    """Return where a stored value begins in its array, in elements."""
+    buffer = program.buffers.get(node)
+    if buffer is None or buffer.role is not Role.ROW:
+        return 0
+    return mul(buffer.row, product(buffer.shape))
+
+
+def place_of(node: Node, program: Program) -> Strided:
+    """Return where the elements of a node lie, rows of larger arrays included."""
+    place = strided(node, program.stored, program.sizes)
+    start = row_start(place.base, program)
+    return replace(place, offset=add(place.offset, start)) if not same(start, 0) else place
 
 
 def lies_on_device(node: Node, program: Program) -> bool:
