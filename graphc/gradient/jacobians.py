@@ -166,6 +166,16 @@ def vectorize(outputs: Any, replace: Mapping[Any, Any]) -> Any:
     Node, list, tuple or dict
         As ``outputs``, each with the batch axis in front.
 
+    Raises
+    ------
+    NotSupportedError
+        If arrays would have different sizes within the batch.
+
+    Notes
+    -----
+    What does not depend on the batch is computed once and is the same for all its elements, random
+    draws too.
+
     Examples
     --------
     >>> import graphc, graphc.tensor as T
