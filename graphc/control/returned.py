@@ -31,7 +31,7 @@ class until:
     >>> powers, _ = graphc.scan(
     ...     lambda x: (x * 2, until(x * 2 > 100)), outputs_info=1.0, n_steps=1000
     ... )
-    >>> graphc.function([], powers)()  # doctest: +SKIP
+    >>> graphc.function([], powers)()
     array([  2.,   4.,   8.,  16.,  32.,  64., 128.])
     """
 

@@ -102,8 +102,8 @@ def scan(
     >>> import graphc, graphc.tensor as T
     >>> x, k = T.dscalar("x"), T.lscalar("k")
     >>> powers, updates = graphc.scan(lambda p, x: p * x, None, T.ones_like(x), x, n_steps=k)
-    >>> f = graphc.function([x, k], powers[-1], updates=updates)  # doctest: +SKIP
-    >>> f(2.0, 10)  # doctest: +SKIP
+    >>> f = graphc.function([x, k], powers[-1], updates=updates)
+    >>> f(2.0, 10)
     array(1024.)
     """
     elements = elements_of(sequences, go_backwards)

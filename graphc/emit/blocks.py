@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graphc.ir.node import CONST, Node, is_tuple
+from graphc.ir.node import CONST, DIM, INPUT, Node, is_tuple
 from graphc.ir.op import Kind
 from graphc.ir.shapes import product
+from graphc.ir.walk import toposort
 from graphc.lower.program import (
     Cell,
     Choose,
@@ -39,6 +40,7 @@ class Blocks:
         self.host = host
         self.path: Path = ()
         self._marks: list[Mark] = []
+        self._inside: dict[Path, dict[Node, str]] = {}  # names known under conditions, if not here
 
     def go_to(self, path: Path) -> None:
         """Write the lines that lead to the block of steps under some conditions."""
@@ -46,13 +48,27 @@ class Blocks:
         while same < min(len(path), len(self.path)) and path[same] == self.path[same]:
             same += 1
         while len(self.path) > same:
-            self.leave()
+            self._inside[self.path] = self.leave()
             self.path = self.path[:-1]
         for condition, holds in path[same:]:
             text = self.host.scalar(condition)
             self.host.body.line(f"if {text}:" if holds else f"if not {text}:")
             self.enter()
             self.path = (*self.path, (condition, holds))
+            for node, name in self._inside.get(self.path, {}).items():
+                self.host.names.set(node, name)
+
+    def enter_loop(self) -> tuple[Path, dict[Path, dict[Node, str]]]:
+        """Begin the block of a loop; return what `leave_loop` needs."""
+        around = self.path, self._inside
+        self.path, self._inside = (), dict(self._inside)
+        self.enter()
+        return around
+
+    def leave_loop(self, around: tuple[Path, dict[Path, dict[Node, str]]]) -> None:
+        """End the block of a loop."""
+        self.leave()
+        self.path, self._inside = around
 
     def enter(self) -> None:
         """Begin a block: what is named in it is not known after it."""
@@ -60,15 +76,43 @@ class Blocks:
         known = [set(memory) for memory in self.host.remembered]
         self._marks.append(Mark(self.host.names.mark(), known))
 
-    def leave(self) -> None:
-        """End a block."""
+    def leave(self) -> dict[Node, str]:
+        """End a block; return the names that are known in it alone."""
         self.host.body.indent(-1)
         self.host.body.drop_empty_block()
         mark, host = self._marks.pop(), self.host
-        host.names.forget(mark.names, host.program.stored)
+        dropped = host.names.forget(mark.names, _Kept(host))
         for memory, known in zip(host.remembered, mark.known, strict=True):
             for node in [n for n in memory if n not in known and n.op is not CONST]:
                 del memory[node]
+        return dropped
+
+
+class _Kept:
+    """What stays known after the block in which it was named: all that steps have made.
+
+    Except for scalars that can be computed anywhere. They may have been named by a check that runs
+    under another condition than their step.
+    """
+
+    def __init__(self, host: HostFunction) -> None:
+        self.host = host
+
+    def __contains__(self, node: object) -> bool:
+        if not isinstance(node, Node) or node not in self.host.program.stored:
+            return False
+        if not is_on_host(node, self.host.program):
+            return True
+        return self.host.is_made(node) and not _is_anywhere(node)
+
+
+def _is_anywhere(node: Node) -> bool:
+    """Tell whether a scalar is computed from sizes and scalar arguments alone."""
+    order = toposort([node], {n for n in toposort([node]) if n.op is DIM})
+    return all(
+        n.op in (CONST, DIM) or ((n.op is INPUT or n.op.kind is Kind.ELEMENTWISE) and is_scalar(n))
+        for n in order
+    )
 
 
 def choose(host: HostFunction, step: Choose) -> None:
@@ -115,16 +159,14 @@ def loop(host: HostFunction, step: Loop, place: int) -> None:
                 host.dim(count_of)
     counter = host.names.fresh("step")
     host.body.line(f"for {counter} in range({count}):", [step.node])
-    outer, host.blocks.path = host.blocks.path, ()
-    host.blocks.enter()
+    around = host.blocks.enter_loop()
     host.names.set(step.counter, counter)
     host.whole[step.counter] = counter
     host.run(step.steps)
     _end_of_step(host, step, counter, made)
     cells = {cell.leaf: host.names[cell.leaf] for cell in step.cells}
     cells.update({leaf: host.names[leaf] for _, leaf in step.rows})
-    host.blocks.leave()
-    host.blocks.path = outer
+    host.blocks.leave_loop(around)
     for result, leaf in step.outputs:
         host.names.set(result, cells[leaf])
 

@@ -362,6 +362,10 @@ class HostFunction:
         if below in self.program.stored and below not in self._made and not self._is_host(below):
             raise InternalError(f"{node!r} is needed before {below!r} is computed")
 
+    def is_made(self, node: Node) -> bool:
+        """Tell whether the step that makes a node has been written."""
+        return node in self._made
+
     def _is_host(self, node: Node) -> bool:
         if not is_scalar(node) or self._on_device(node):
             return False

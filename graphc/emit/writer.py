@@ -65,12 +65,20 @@ class Names:
         """Return a mark to which `forget` can go back."""
         return len(self._order)
 
-    def forget(self, mark: int, keep: Container[Node]) -> None:
-        """Forget names given since a mark, except of constants and some nodes; they stay taken."""
+    def forget(self, mark: int, keep: Container[Node]) -> dict[Node, str]:
+        """Forget names given since a mark, except of constants and some nodes; they stay taken.
+
+        Returns
+        -------
+        dict
+            What was forgotten.
+        """
+        found: dict[Node, str] = {}
         for node in self._order[mark:]:
-            if node not in keep and node.op is not CONST:
-                self._of.pop(node, None)
+            if node in self._of and node not in keep and node.op is not CONST:
+                found[node] = self._of.pop(node)
         del self._order[mark:]
+        return found
 
     def __contains__(self, node: Node) -> bool:
         return node in self._of

@@ -260,8 +260,13 @@ class Late:
 
 
 def is_scalar_choice(node: Node) -> bool:
-    """Tell whether a node chooses between scalars, which one expression of Python's can do."""
-    return node.op is IFELSE and not node.type.ndim
+    """Tell whether a node chooses between scalars, which one expression of Python's can do.
+
+    Not if one is an element of an array, which may not be there.
+    """
+    if node.op is not IFELSE or node.type.ndim:
+        return False
+    return all(value.op.kind is not Kind.VIEW for value in node.inputs[1:])
 
 
 def _is_computed(node: Node) -> bool:

@@ -332,7 +332,7 @@ class Scope:
         leaves = {opened.counter, *opened.leaves}
         inside = {n for step in inner for n in step.writes} | leaves
         changing = depends_on(toposort(reads, stop=inside | stored), inside)
-        outer = tuple(read for read in reads if read not in changing)
+        outer = tuple(read for read in reads if read not in changing and read not in opened.own)
         return Loop(
             node,
             node.inputs[0],

@@ -119,3 +119,39 @@ def test_simplified(part: int) -> None:
 def test_as_written(part: int) -> None:
     wrong = failures(CASES[part::8], as_written)
     assert not wrong, f"{len(wrong)} cases\n" + "\n".join(wrong)
+
+
+PARTS = 24
+
+
+def compiled(backend: str) -> Callable[[list[Any]], Sequence[Any]]:
+    def compute(results: list[Any]) -> Sequence[Any]:
+        inputs = [leaf for leaf in GIVEN if leaf is not scan_cases.S]
+        f = graphc.function(
+            inputs, results, backend=backend, on_unused_input="ignore", no_default_updates=True
+        )
+        return f(*[GIVEN[leaf] for leaf in inputs])
+
+    return compute
+
+
+def one_by_one(some: Sequence[Case], compute: Callable[[list[Any]], Sequence[Any]]) -> list[str]:
+    """Return a line for each case that is wrong or raises."""
+    lines: list[str] = []
+    for case in some:
+        try:
+            lines += failures([case], compute)
+        except Exception as error:
+            lines.append(f"{case}: {type(error).__name__}: {str(error)[:200]}")
+    return lines
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_compiled(backend: str, part: int) -> None:
+    some = CASES[part::PARTS]
+    try:
+        wrong = failures(some, compiled(backend))
+    except Exception:
+        wrong = one_by_one(some, compiled(backend))
+        assert wrong, "cases that fail together and not alone"
+    assert not wrong, f"{len(wrong)} cases\n" + "\n".join(wrong)

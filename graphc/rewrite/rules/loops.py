@@ -12,7 +12,7 @@ from graphc.ir.op import OPS, Kind
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
 from graphc.ir.walk import toposort
-from graphc.ops.control import Loop
+from graphc.ops.control import Carry, Loop
 from graphc.ops.linalg import dot, transpose
 from graphc.ops.movement import dimshuffle, expand, reshape, static
 from graphc.ops.parts import join, slice_axes
@@ -236,16 +236,27 @@ def _accumulators(own: Opened) -> dict[int, list[tuple[Node, int]]]:
     """
     found = {}
     for k, carry in enumerate(own.loop.carries):
-        readers = [n for n in own.order if n.op is not DIM and carry.inside in n.inputs]
-        if carry.traced or len(readers) != 1 or carry.inside in own.loop.results:
-            continue
-        if sum(n is carry.following for n in own.loop.results) > 1:
+        if carry.traced or not _is_read_by_its_sum_alone(carry, own):
             continue
         terms = _terms(carry.following)
         if (carry.inside, 1) in terms and len(terms) > 1:
             terms.remove((carry.inside, 1))
             found[k] = terms
     return found
+
+
+def _is_read_by_its_sum_alone(carry: Carry, own: Opened) -> bool:
+    """Tell whether nothing uses a carry, or a part of its next value, but that next value."""
+    node, results = carry.inside, list(own.loop.results)
+    results.remove(carry.following)
+    while node not in results:
+        readers = [n for n in own.order if n.op is not DIM and node in n.inputs]
+        if node is carry.following:
+            return not readers
+        if len(readers) != 1:
+            return False
+        (node,) = readers
+    return False
 
 
 def _terms(total: Node) -> list[tuple[Node, int]]:
