@@ -235,9 +235,18 @@ class Sizes:
         """Return the one size that stands for all that are equal to this one."""
         if isinstance(size, Node):
             size = as_dim(self._simplify(size))
-        while isinstance(size, Node) and size in self._same:
-            size = self._same[size]
+        while isinstance(size, Node):
+            if size in self._same:
+                size = self._same[size]
+            elif size.op.lazy and len(either := self._branches(size)) == 1:
+                (size,) = either
+            else:
+                break
         return size
+
+    def _branches(self, size: Node) -> set[Dim]:
+        """Return the sizes between which a choice is made, each by its representative."""
+        return {self.find(as_dim(size.inputs[place])) for place in size.op.lazy}
 
     def of(self, node: Node) -> tuple[Dim, ...]:
         """Return the sizes of a node, each by its representative."""

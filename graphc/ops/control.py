@@ -283,7 +283,7 @@ def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
     ):
         pairs = zip(sizes(parameter), sizes(following), strict=True)
         inside += [(left, "==", right, following) for left, right in pairs]
-    for out in _outs_of(body, node.attrs):
+    for out in body.results[: len(body.results) - node.attrs["stops"]]:
         choices = [choice for size in sizes(out) for choice in _choices(size, node.attrs)]
         inside += [(as_dim(c.inputs[1]), "==", as_dim(c.inputs[2]), out) for c in choices]
     for below in demanded(body.results):

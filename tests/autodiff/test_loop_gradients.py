@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphc
 import graphc.tensor as T
 from autodiff.slopes import as_written, simplified
 from graphc.autodiff import gradients
@@ -201,6 +202,16 @@ def test_slopes(name: str) -> None:
         found = way(cost, floats(values))
         for leaf, g, slope in zip(floats(values), evaluate(found, values), expected, strict=True):
             np.testing.assert_allclose(g, slope, 1e-6, 1e-8, err_msg=f"{way.__name__}, by {leaf}")
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_compiled(name: str, backend: str) -> None:
+    cost = COSTS[name]()
+    values = given(cost)
+    results = [cost, *grad(cost, floats(values), disconnected_inputs="ignore")]
+    f = graphc.function(list(values), results, backend=backend, on_unused_input="ignore")
+    for one, other in zip(f(*values.values()), evaluate(results, values), strict=True):
+        np.testing.assert_allclose(one, other, 1e-9, 1e-9)
 
 
 SECOND = ["outs", "trace", "two carries", "a register", "until", "nested", "branches", "integers"]
