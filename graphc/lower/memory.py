@@ -148,9 +148,9 @@ class Plan:
 
     def _is_put_in_place(self, step: Call, dying: list[Node], key: object) -> bool:
         """Tell whether a part of an array may be replaced where the array lies."""
-        if step.node.op.name != "put":
+        if step.node.op.name not in WRITES:
             return False
-        whole, part = step.node.inputs[:2]
+        whole, *others = step.node.inputs
         buffer = self.program.buffers.get(whole)
         return (
             whole in dying
@@ -159,7 +159,7 @@ class Plan:
             and not buffer.late
             and (buffer.dtype, buffer.shape) == key
             and self._is_mine(whole)
-            and base(part, self.program.stored) is not whole
+            and all(base(other, self.program.stored) is not whole for other in others)
         )
 
     def _is_mine(self, node: Node) -> bool:
@@ -178,17 +178,20 @@ class Plan:
         It may if nothing reads the old one, or can fail, after it.
         """
         old, last_use = self.shared_of[node], self.last_use
+        if isinstance(step, Call):
+            alone = _writes_into(step.node, old, self.program)
+        else:
+            alone = isinstance(step, Launch) and (
+                last_use.get(old, -1) < i
+                or may_overwrite(self._reads(step.group), old, node, self.program)
+            )
         return (
-            isinstance(step, Launch)
+            alone
             and not step.path
             and not is_scalar(node)
             and self.program.sizes.of(node) == self.program.sizes.of(old)
             and node.type.dtype == old.type.dtype
             and last_use.get(old, -1) <= i
-            and (
-                last_use.get(old, -1) < i
-                or may_overwrite(self._reads(step.group), old, node, self.program)
-            )
             and all(isinstance(later, (Launch, Host)) for later in self.steps[i + 1 :])
         )
 
@@ -305,6 +308,23 @@ def deep_reads(step: Step) -> list[Node]:
     rows = [value for value, _ in step.rows]
     stop = [] if step.stop is None else [step.stop]
     return [step.count, *step.reads, *carried, *rows, *stop]
+
+
+WRITES = ("put", "scatter", "scatter_add")
+"""Routines that write into a copy of their first operand, or into itself where it is not needed."""
+
+
+def _writes_into(node: Node, old: Node, program: Program) -> bool:
+    """Tell whether a routine may write its value into the memory of an operand.
+
+    It looks at its indices before it writes anything, so a call that fails changes nothing.
+    """
+    whole, *others = node.inputs
+    return (
+        node.op.name in WRITES
+        and whole is old
+        and all(base(other, program.stored) is not old for other in others)
+    )
 
 
 class Reads:

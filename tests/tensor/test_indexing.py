@@ -418,3 +418,35 @@ def test_what_is_known_to_be_distinct(backend: str) -> None:
         expected = value.copy()
         np.add.at(expected, index, 1.0)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_updates_at_places_are_made_in_place(backend: str) -> None:
+    """A table that is updated at a few places is not copied."""
+    w = graphc.shared(np.ones((5, 2)), "w")
+    i, t = T.lvector("i"), T.lscalar("t")
+    cost = T.sum(w[i] ** 2)
+    f = graphc.function(
+        [i], cost, updates=[(w, w - 0.5 * T.grad(cost, w))], backend=backend, name="f"
+    )
+    assert "in place" in f.explain()
+    assert f([1, 1, 3]) == 6
+    expected = np.ones((5, 2))
+    expected[1], expected[3] = -1, 0
+    np.testing.assert_array_equal(w.get_value(), expected)
+    with pytest.raises(GraphcIndexError):
+        f([0, 5])
+    np.testing.assert_array_equal(w.get_value(), expected)
+    g = graphc.function([t], w[t], updates=[(w, T.set_subtensor(w[t], 7.0))], backend=backend)
+    np.testing.assert_array_equal(g(3), [0, 0])
+    expected[3] = 7
+    np.testing.assert_array_equal(w.get_value(), expected)
+    both = graphc.function(
+        [i], w, updates=[(w, T.inc_subtensor(w[i], w[i[::-1]]))], backend=backend
+    )
+    np.testing.assert_array_equal(both([0, 3]), expected)
+    expected[[0, 3]] += expected[[3, 0]]
+    np.testing.assert_array_equal(w.get_value(), expected)
+    other = graphc.function([], [], updates=[(w, T.set_subtensor(w[:4], w[1:]))], backend=backend)
+    other()
+    expected[:4] = expected[1:].copy()
+    np.testing.assert_array_equal(w.get_value(), expected)

@@ -147,6 +147,7 @@ class NumpyBackend:
             return
         operands = [self.value(host, child) for child in node.inputs]
         run(host, node, operands, {result: self._target(host, result) for result in step.writes})
+        self._changed(host, [one for one in step.writes if one in host.program.buffers])
 
     def _target(self, host: HostFunction, node: Node) -> str:
         """Return the name that a routine leaves a result under: a variable, or an array."""

@@ -146,11 +146,7 @@ class OpenCLBackend:
         else:
             call = f"{planned.name}({', '.join([*sizes, *arrays, *numbers])})"
         host.body.line(call, group.members)
-        for node in group.outputs:
-            buffer = host.program.buffers[node]
-            if buffer.role is Role.IN_PLACE:
-                assert buffer.shared is not None
-                host.body.line(f"changed({host.names[buffer.shared]}_)", [node])
+        self._changed(host, group.outputs)
 
     def _number(self, host: HostFunction, value: Node | Dim) -> str:
         if isinstance(value, int):
@@ -177,6 +173,15 @@ class OpenCLBackend:
                 )
             )
         routine(self, host, node)
+        self._changed(host, step.writes)
+
+    def _changed(self, host: HostFunction, nodes: Sequence[Node]) -> None:
+        """Say that copies on the host of what was written in place are out of date."""
+        for node in nodes:
+            buffer = host.program.buffers.get(node)
+            if buffer is not None and buffer.role is Role.IN_PLACE:
+                assert buffer.shared is not None
+                host.body.line(f"changed({host.names[buffer.shared]}_)", [node])
 
     def _on_host(self, host: HostFunction, step: Call) -> None:
         """Write the lines that run a routine of NumPy's on the host, and bring its results back."""

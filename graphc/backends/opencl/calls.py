@@ -70,9 +70,9 @@ def _join(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
 
 def _put(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     x, y = node.inputs[:2]
-    buffers = host.program.buffers
-    if buffers.get(x) is not buffers[node]:
-        host.body.line(f"copy_view({backend.view(host, x)}, {backend.array(host, node)})", [node])
+    source, out = backend.view(host, x), backend.array(host, node)
+    if source != out:
+        host.body.line(f"copy_view({source}, {out})", [node])
     shape = list(host.program.sizes.of(x))
     strides = list(row_major(tuple(shape)))
     offset: Dim = 0
