@@ -239,6 +239,15 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     ],
     "slice_put": [
         lambda: slice_axes(put(x, y[:2], [0], [1], [1]), [0], [1], [2], [1]),
+        lambda: slice_axes(put(x, y[:2], [0], [1], [1]), [0], [2], [2], [-1]),
+        lambda: put(x, y[:2], [0], [1], [1])[:1],
+        lambda: slice_axes(
+            put(T.zeros(sizes(v)[0] + 1), v, [0], [1], [1]),
+            [0],
+            [sizes(v)[0]],
+            [sizes(v)[0]],
+            [-1],
+        ),
     ],
     "join_join": [lambda: join(0, [join(0, [x, y]), x]), lambda: apply(OPS["join"], x, axis=0)],
     "reduce_nothing": [

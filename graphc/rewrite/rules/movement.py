@@ -7,11 +7,12 @@ that has the full size. Transpositions stay where they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from graphc.ir.node import Node, make
 from graphc.ir.op import OPS, Kind
-from graphc.ir.shapes import Dim, add, as_dim, mul, sizes
+from graphc.ir.shapes import Dim, add, as_dim, mul, sizes, sub
 from graphc.ops.movement import dimshuffle, expand
 from graphc.ops.parts import join, join_offsets, make_vector, slice_axes
 from graphc.rewrite.pattern import Attr, Rest, compute, raw
@@ -348,17 +349,45 @@ def _sliced(x: Node, cut: Slice, whole: Node) -> Node:
 
 @procedure("slice", when=uses("put"))
 def slice_put(node: Node) -> Node | None:
-    """What was put into a slice is found there.
+    """What was put into a slice is found there, and elsewhere what was there before.
 
-    Ends, as a slice goes.
+    Ends, as a put goes.
     """
     placed = node.inputs[0]
-    _, value, *starts = placed.inputs
+    x, value, *starts = placed.inputs
     same = all(node.attrs[name] == placed.attrs[name] for name in ("axes", "steps"))
     count = len(starts)
-    if not same or node.inputs[1 : 1 + count] != tuple(starts):
+    if same and node.inputs[1 : 1 + count] == tuple(starts):
+        return value if same_sizes(sizes(value), sizes(node)) else None
+    if node.attrs["axes"] != placed.attrs["axes"] or placed.attrs["steps"] != (1,):
         return None
-    return value if same_sizes(sizes(value), sizes(node)) else None
+    (axis,), (step,) = node.attrs["axes"], node.attrs["steps"]
+    start, size, first = map(as_dim, (*node.inputs[1:], *starts))
+    if step == -1 and same_size(size, sizes(value)[axis]):  # all of it, from its end
+        last = sub(size, 1)
+        if _distance(add(first, last), start) == 0:
+            return slice_axes(value, [axis], [last], [size], [-1])  # type: ignore[no-any-return]
+    known = isinstance(start, int) and isinstance(size, int) and isinstance(first, int)
+    if step == 1 and known and start + size <= first:  # type: ignore[operator]
+        return slice_axes(x, [axis], [start], [size], [1])  # type: ignore[no-any-return]
+    return None
+
+
+def _distance(a: Dim, b: Dim) -> int | None:
+    """Return b - a where it is a number whatever the sizes are; None if that is not seen."""
+    terms: Counter[Node] = Counter()
+    number_ = 0
+    stack: list[tuple[Dim, int]] = [(b, 1), (a, -1)]
+    while stack:
+        size, sign = stack.pop()
+        if isinstance(size, Node) and size.op.name in ("add", "sub"):
+            left, right = map(as_dim, size.inputs)
+            stack += [(left, sign), (right, -sign if size.op.name == "sub" else sign)]
+        elif isinstance(size, Node):
+            terms[size] += sign
+        else:
+            number_ += sign * size
+    return None if any(terms.values()) else number_
 
 
 @procedure("put")
