@@ -95,6 +95,7 @@ def _scan(
     traced: Any,
     stops: bool,
     truncate: int | None,
+    backwards: bool,
 ) -> tuple[Any, ...]:
     """Return the results of a loop, computed step by step as `graphc.ops.control` says."""
     count, rest = int(values[0]), list(values[1:])
@@ -107,7 +108,8 @@ def _scan(
     rows: list[list[Any]] = []
     steps, stop = 0, False
     while steps < count and not stop:
-        given = [sequence[steps] for sequence in sequences] + carry + constants
+        place = count - 1 - steps if backwards else steps
+        given = [sequence[place] for sequence in sequences] + carry + constants
         pairs = zip(body.params, given, strict=True)
         found = evaluate(body.results, {p: np.asarray(value, p.type.dtype) for p, value in pairs})
         stop = bool(found.pop()) if stops else False
@@ -116,6 +118,7 @@ def _scan(
         for trace, value in zip(traces, carry, strict=True):
             trace.append(value)
         steps += 1
+    rows = rows[::-1] if backwards else rows
     last = [np.stack(t) if all_ else t[-1] for t, all_ in zip(traces, traced, strict=True)]
     last = [_padded(v, count + 1) if t else v for v, t in zip(last, traced, strict=True)]
     kinds = [node.type for node in body.results[n_carry : len(body.results) - stops]]

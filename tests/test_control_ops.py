@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import graphc
 import graphc.tensor as T
 from graphc.errors import ShapeError
 from graphc.ir.node import Node
@@ -94,3 +95,29 @@ def test_branches_of_one_size_are_stacked_and_others_refused() -> None:
     np.testing.assert_allclose(rows, np.array(expected))
     pairs = [(left, right) for left, relation, right, _ in node.op.checks(node) if relation == "=="]
     assert (xs.shape[1], w.shape[1]) in [tuple(map(as_size_node, pair)) for pair in pairs]
+
+
+def test_a_loop_may_count_down() -> None:
+    given = values()
+    carry = Carry(h, h0, T.tanh(x + T.dot(h, w)))
+    outs = [carry.following * 2]
+    node = Loop(xs.shape[0], [(x, xs)], [carry], outs=outs, backwards=True).close()
+    verify([node])
+    assert Loop.open(node).close() is node
+    expected = steps({**given, xs: given[xs][::-1]})
+    found = evaluate([carry_of(node, 0), out_of(node, 0)], given)
+    np.testing.assert_allclose(found[0], expected[-1])
+    np.testing.assert_allclose(found[1], 2 * np.array(expected[1:])[::-1])
+
+
+def test_a_loop_that_counts_down_runs_on_both_backends(backend: str) -> None:
+    given = values()
+    carry = Carry(h, h0, T.tanh(x + T.dot(h, w)))
+    node = Loop(
+        xs.shape[0], [(x, xs)], [carry], outs=[carry.following * 2, x * h], backwards=True
+    ).close()
+    results = [carry_of(node, 0), out_of(node, 0), out_of(node, 1), steps_of(node)]
+    for mode in (None, "FAST_COMPILE"):
+        f = graphc.function([xs, h0, w], results, backend=backend, mode=mode)
+        for one, other in zip(f(*given.values()), evaluate(results, given), strict=True):
+            np.testing.assert_allclose(one, other)

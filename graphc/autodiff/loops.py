@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from graphc.errors import InternalError
 from graphc.ir import dtypes
 from graphc.ir.node import DIM, INPUT, Node, const, dim, input_node, is_tuple
 from graphc.ir.op import OPS, Kind, Undefined
@@ -74,6 +75,8 @@ def loop_entries(
         The reverse pass: ``(outputs, seeds, wrt) -> gradients``.
     """
     loop = Loop.open(node)
+    if loop.backwards:
+        raise InternalError(f"{node!r} was made by a rule, after gradients")
     one = _Pass(node, loop, list(given[1:]))
     wanted = _wanted(one, active)
     _seed_leaves(one, wanted)

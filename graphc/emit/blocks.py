@@ -158,7 +158,10 @@ def loop(host: HostFunction, step: Loop, place: int) -> None:
             if not host.program.is_late(count_of):
                 host.dim(count_of)
     counter = host.names.fresh("step")
-    host.body.line(f"for {counter} in range({count}):", [step.node])
+    steps = f"range({count})"
+    if step.node.attrs["backwards"]:
+        steps = f"range({count} - 1, -1, -1)"
+    host.body.line(f"for {counter} in {steps}:", [step.node])
     around = host.blocks.enter_loop()
     host.names.set(step.counter, counter)
     host.whole[step.counter] = counter

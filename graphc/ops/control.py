@@ -2,7 +2,8 @@
 
 A scan is::
 
-    scan(count, *sequences, *inits, *constants; body, n_seq, n_carry, traced, stops, truncate)
+    scan(count, *sequences, *inits, *constants;
+         body, n_seq, n_carry, traced, stops, truncate, backwards)
       body : (element of each sequence, carry..., constant...) -> (next carry..., out..., [stop])
       value: (steps, carry..., stacked out...)
 
@@ -21,6 +22,10 @@ The value of a carry is the last one, or, where ``traced``, all of them: ``count
 initial value first. Outs have ``count`` rows. After a stop, the rows that were not reached are
 unspecified: who builds a scan that stops cuts them off. The body is closed: what it uses from
 outside is passed as a constant. A carry keeps its dtype and sizes. The count is not negative.
+
+A loop that runs ``backwards`` reads the last element first and fills rows from the last one on:
+step i is about row ``count - 1 - i``. It has no traces and does not stop. Rules make such loops of
+those that read all sequences from their ends.
 
 ``truncate`` is for gradients only: they go back through the last so many steps and no further, so
 that the first values of carries get none from a longer loop; None is all steps.
@@ -306,7 +311,7 @@ scan_op = register(
     Op(
         name="scan",
         kind=Kind.REGION,
-        attrs=("body", "n_seq", "n_carry", "traced", "stops", "truncate"),
+        attrs=("body", "n_seq", "n_carry", "traced", "stops", "truncate", "backwards"),
         infer=_infer_scan,
         dims=_scan_dims,
         checks=_scan_checks,
@@ -385,6 +390,8 @@ class Loop:
         A bool over the leaves: the step in which it holds is the last.
     truncate : int or None
         How many steps gradients go back.
+    backwards : bool
+        Whether the last row comes first.
 
     Examples
     --------
@@ -403,6 +410,7 @@ class Loop:
     outs: list[Node] = field(default_factory=list)
     stop: Node | None = None
     truncate: int | None = None
+    backwards: bool = False
 
     @staticmethod
     def open(node: Node) -> Loop:
@@ -421,6 +429,7 @@ class Loop:
             found[n_carry:],
             stop,
             attrs["truncate"],
+            attrs["backwards"],
         )
 
     @property
@@ -470,6 +479,7 @@ class Loop:
                 "traced": tuple(carry.traced for carry in self.carries),
                 "stops": self.stop is not None,
                 "truncate": self.truncate,
+                "backwards": self.backwards,
             }
         )
         node = make(scan_op, inputs, attrs, _infer_scan(inputs, attrs), here())

@@ -201,6 +201,7 @@ class Change:
     replace : dict of Node to Node
         What to put in place of nodes of the body: new leaves, or expressions over what is outside.
     sequences, constants : list of (Node, Node)
+    backwards : bool
     """
 
     def __init__(self, node: Node) -> None:
@@ -209,6 +210,7 @@ class Change:
         self.following = [carry.following for carry in loop.carries]
         self.sequences = list(loop.sequences)
         self.constants = list(loop.constants)
+        self.backwards = loop.backwards
         self.replace: dict[Node, Node] = {}
         self._outs: dict[Node, Node] = {}
         self._finals: dict[int, Node] = {}
@@ -246,7 +248,7 @@ class Change:
             return repeated(own.outside([node])[0], count)
         if node in own.outer:
             return rows_from(own.outer[node], 0, count)
-        if node in own.places:
+        if node in own.places and not own.loop.backwards:
             return rows_from(self.trace(own.places[node]), 0, count)
         for k, following in enumerate(self.following):
             if following is node and k in self._traces:
@@ -258,7 +260,7 @@ class Change:
         own = self.own
         if not own.varies(node) or node in own.outer or node in self._outs:
             return True
-        if node in own.places:
+        if node in own.places and not own.loop.backwards:
             return own.places[node] in self._traces
         return any(node is self.following[k] for k in self._traces)
 
@@ -321,7 +323,14 @@ class Change:
         if not live and not outs and not (stop is not None and self._steps in asked):
             return values
         made = Loop(
-            loop.count, sequences, carries, self.constants, rows, stop, loop.truncate
+            loop.count,
+            sequences,
+            carries,
+            self.constants,
+            rows,
+            stop,
+            loop.truncate,
+            self.backwards,
         ).close()
         new: dict[Node, Node] = {self._steps: steps_of(made)}
         for i, k in enumerate(live):

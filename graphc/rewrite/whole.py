@@ -117,8 +117,8 @@ def _start(node: Node) -> tuple[Any, ...]:
     """Return what loops that may be one have in common: how they begin."""
     n_seq, n_carry = node.attrs["n_seq"], node.attrs["n_carry"]
     sequences, inits = node.inputs[1 : 1 + n_seq], node.inputs[1 + n_seq : 1 + n_seq + n_carry]
-    begin = (node.inputs[0], node.attrs["stops"], frozenset(inits or sequences))
-    return *begin, n_carry
+    ways = (node.attrs["stops"], node.attrs["backwards"])
+    return node.inputs[0], *ways, frozenset(inits or sequences), n_carry
 
 
 def _merged(a: Node, b: Node) -> Merged | None:

@@ -9,7 +9,7 @@ from graphc.ir.node import Node, const, input_node
 from graphc.ir.replace import substitute
 from graphc.ir.types import TensorType
 from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
-from graphc.ops.parts import slice_axes
+from graphc.ops.parts import join, slice_axes
 
 
 def _input(*shape: int | None) -> Node:
@@ -75,6 +75,11 @@ LOOPS: dict[str, list[Callable[[], Node]]] = {
         lambda: carry_of(recurrence(0, traced=True), 0),
         lambda: out_of(recurrence(0), 0),
         lambda: out_of(Loop(const(2), [(x, xs)], outs=[x * 2]).close(), 0),
+    ],
+    "read_backwards": [
+        lambda: stepwise(T.sin(x) * h, x, xs[::-1]),
+        lambda: carry_of(recurrence(5, sequence=xs[:-1][::-1]), 0),
+        lambda: stepwise(T.sin(x) * h, x, join(0, [xs, xs])[7::-1]),
     ],
     "hoist_invariants": [
         lambda: carry_of(_with_invariant(), 0),

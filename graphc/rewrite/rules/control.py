@@ -165,7 +165,9 @@ def _last_row(node: Node) -> tuple[Node, int] | None:
     if rows.op is not OPS["get"] or node.attrs["axes"] != (0,):
         return None
     loop = rows.inputs[0]
-    if loop.op is not OPS["scan"] or loop.attrs["stops"] or number(bounds[1]) != 1:
+    if loop.op is not OPS["scan"] or number(bounds[1]) != 1:
+        return None
+    if loop.attrs["stops"] or loop.attrs["backwards"]:
         return None
     place = rows.attrs["index"] - 1 - loop.attrs["n_carry"]
     return (loop, place) if _is_before(bounds[0], loop.inputs[0], int(place >= 0)) else None

@@ -6,6 +6,7 @@ What depends on which results of a loop are used is in `graphc.rewrite.whole`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from graphc.ir.node import DIM, Node, const, input_node
 from graphc.ir.op import OPS, Kind
@@ -17,8 +18,18 @@ from graphc.ops.linalg import dot, transpose
 from graphc.ops.movement import dimshuffle, expand, reshape, static
 from graphc.ops.parts import join, slice_axes
 from graphc.ops.reduce import sum as sum_over
-from graphc.ops.results import pack
-from graphc.rewrite.lifting import ELEMENT, Change, Opened, fits, opened, packed
+from graphc.ops.results import get, pack
+from graphc.rewrite.lifting import (
+    ELEMENT,
+    Change,
+    Opened,
+    fits,
+    flipped,
+    is_flipped,
+    opened,
+    packed,
+    rows_from,
+)
 from graphc.rewrite.rule import procedure, table
 
 STEPS = 4
@@ -44,7 +55,8 @@ def unroll(node: Node) -> Node | None:
     state = [carry.initial for carry in loop.carries]
     traces = [[value] for value in state]
     rows: list[list[Node]] = [[] for _ in loop.outs]
-    for step in range(count):
+    places = range(count)[::-1] if loop.backwards else range(count)
+    for step in places:
         given = dict(loop.constants)
         given.update({leaf: _element(outer, step) for leaf, outer in loop.sequences})
         given.update(zip((carry.inside for carry in loop.carries), state, strict=True))
@@ -59,7 +71,7 @@ def unroll(node: Node) -> Node | None:
         for carry, trace in zip(loop.carries, traces, strict=True)
     ]
     outs = [
-        _stacked(values) if values else _no_rows(node, place)
+        _stacked(values[::-1] if loop.backwards else values) if values else _no_rows(node, place)
         for place, values in enumerate(rows, 1 + len(kept))
     ]
     return pack([node.inputs[0], *kept, *outs])  # type: ignore[no-any-return]
@@ -77,6 +89,27 @@ def _stacked(rows: Sequence[Node]) -> Node:
 def _no_rows(node: Node, place: int) -> Node:
     kind = node.type.items[place]  # type: ignore[attr-defined]
     return expand(const(0, kind.dtype), node.op.dims(node)[place])  # type: ignore[no-any-return]
+
+
+@procedure("scan")
+def read_backwards(node: Node) -> Node | None:
+    """A loop that reads all its sequences from their ends counts down instead.
+
+    What it keeps is then in the order of the sequences, and can be taken apart and put together
+    with them without a copy. Ends, as no rule makes a loop count up.
+    """
+    own = opened(node)
+    loop = own.loop
+    if loop.backwards or loop.stop is not None or any(c.traced for c in loop.carries):
+        return None
+    if not loop.sequences or not all(is_flipped(outer) for _, outer in loop.sequences):
+        return None
+    ahead = [(leaf, flipped(rows_from(outer, 0, own.count))) for leaf, outer in loop.sequences]
+    carries = [replace(carry) for carry in loop.carries]
+    found = replace(loop, sequences=ahead, carries=carries, backwards=True).close()
+    results = [get(found, i) for i in range(1 + len(loop.carries) + len(loop.outs))]
+    n_carry = len(loop.carries)
+    return pack([*results[: 1 + n_carry], *map(flipped, results[1 + n_carry :])])  # type: ignore[no-any-return]
 
 
 # -- before the loop ------------------------------------------------------------------------------
