@@ -368,7 +368,7 @@ def slice_put(node: Node) -> Node | None:
         if _distance(add(first, last), start) == 0:
             return slice_axes(value, [axis], [last], [size], [-1])  # type: ignore[no-any-return]
     known = isinstance(start, int) and isinstance(size, int) and isinstance(first, int)
-    if step == 1 and known and start + size <= first:  # type: ignore[operator]
+    if step == 1 and known and start + size <= first:
         return slice_axes(x, [axis], [start], [size], [1])  # type: ignore[no-any-return]
     return None
 
