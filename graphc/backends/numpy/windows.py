@@ -79,6 +79,8 @@ class _Places:
     pitch : int
         How many places a row of results takes in the matrix: as many as pixels where windows move
         by one pixel, and the last of them are not results.
+    span : int
+        How many rows a window covers.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class _Places:
         self.stride, self.dilation, self.groups = stride, dilation, groups
         self.long = stride == (1, 1)
         self.pitch = image[1] if self.long else out[1]
+        self.span = (window[0] - 1) * dilation[0] + 1
 
     def count(self, rows: int) -> int:
         """Return how many places so many rows of results take."""
@@ -148,18 +151,20 @@ def _in_rows(images: np.ndarray) -> np.ndarray:
     return copied
 
 
-def _margins(images: np.ndarray, margin: Pair) -> np.ndarray:
-    """Return images with so many rows and columns of zeros on each side."""
-    if margin == (0, 0):
-        return images
+def _margins(images: np.ndarray, margin: Pair, first: int, last: int) -> np.ndarray:
+    """Return some rows of images that have so many rows and columns of zeros on each side."""
     high, wide = margin
     n, channels, rows, columns = images.shape
-    found = _scratch.take(
-        "margins", (n, channels, rows + 2 * high, columns + 2 * wide), images.dtype
-    )
-    found[:, :, :high] = found[:, :, high + rows :] = 0
+    if margin == (0, 0):
+        return images[:, :, first:last]
+    found = _scratch.take("margins", (n, channels, last - first, columns + 2 * wide), images.dtype)
+    start, stop = max(first, high), min(last, high + rows)
+    found[:, :, : max(0, start - first)] = 0
+    found[:, :, max(0, stop - first) :] = 0
     found[:, :, :, :wide] = found[:, :, :, wide + columns :] = 0
-    found[:, :, high : high + rows, wide : wide + columns] = images
+    if start < stop:
+        inside = images[:, :, start - high : stop - high]
+        found[:, :, start - first : stop - first, wide : wide + columns] = inside
     return found
 
 
@@ -194,9 +199,8 @@ def _correlate(
     target = places.by_group(out)
 
     def work(n: int, m: int, r: int, s: int) -> None:
-        images = _margins(x[n:m], margin)
-        images = _in_rows(images) if places.long else images
-        columns = places.columns(images[:, :, r * stride[0] :], s - r)
+        images = _margins(x[n:m], margin, r * stride[0], (s - 1) * stride[0] + places.span)
+        columns = places.columns(_in_rows(images) if places.long else images, s - r)
         shape = (*filters.shape[:2], columns.shape[2])
         products = _scratch.take("products", shape, x.dtype)
         _multiply(filters, columns, products)
@@ -209,11 +213,11 @@ def conv2d_inputs(
     g: np.ndarray, w: np.ndarray, out: np.ndarray, stride: Pair, dilation: Pair, groups: int
 ) -> None:
     """Write the gradient of a correlation by its images."""
-    if stride != (1, 1):
+    filters, own, *window = w.shape
+    if stride != (1, 1) or 3 * groups * own < filters:  # then what is added is little
         _scatter(g, w, out, stride, dilation, groups)
         return
     # What a pixel gets comes from the windows around it: a correlation with the filters reversed.
-    filters, own, *window = w.shape
     reversed_ = w.reshape(groups, filters // groups, own, *window)[..., ::-1, ::-1]
     turned = reversed_.swapaxes(1, 2).reshape(groups * own, filters // groups, *window)
     margin = ((window[0] - 1) * dilation[0], (window[1] - 1) * dilation[1])
@@ -223,7 +227,7 @@ def conv2d_inputs(
 def _scatter(
     g: np.ndarray, w: np.ndarray, out: np.ndarray, stride: Pair, dilation: Pair, groups: int
 ) -> None:
-    """Write the gradient where windows move by more: each place adds to the pixels under it."""
+    """Write the gradient by its images: each place adds to the pixels under it."""
     places = _Places(out.shape[2:], w.shape[2:], g.shape[2:], stride, dilation, groups)
     filters = np.ascontiguousarray(_as_matrices(w, groups).swapaxes(1, 2))
     source = places.by_group(g)
@@ -235,6 +239,7 @@ def _scatter(
         matrix = columns.reshape(groups, filters.shape[1], (m - n) * places.count(s - r))
         shape = (groups, filters.shape[2], matrix.shape[2])
         results = _scratch.take("products", shape, g.dtype)
+        results[...] = 0  # also where no result is
         np.copyto(places.results(results, m - n, s - r), source[n:m, :, :, r:s])
         _multiply(filters, results, matrix)
         for i, j in product(*map(range, places.window)):
@@ -260,8 +265,8 @@ def conv2d_weights(
     def work(strand: int) -> None:
         limit = TILE_BYTES if small else BLOCK_BYTES
         for n, m, r, s in places.blocks(strands[strand], x.shape[1], x.itemsize, limit):
-            images = _in_rows(x[n:m]) if places.long else x[n:m]
-            columns = places.columns(images[:, :, r * stride[0] :], s - r)
+            images = x[n:m, :, r * stride[0] : (s - 1) * stride[0] + places.span]
+            columns = places.columns(_in_rows(images) if places.long else images, s - r)
             results = _scratch.take("products", (groups, filters, columns.shape[2]), g.dtype)
             results[...] = 0  # also where no result is
             np.copyto(places.results(results, m - n, s - r), source[n:m, :, :, r:s])
@@ -317,15 +322,15 @@ def _tile(rows: int, inner: int) -> tuple[int, int] | None:
 
 def _part(rows: int, columns: int) -> tuple[int, int] | None:
     """Return the rows of tiles of a product, and how much of its sums; None if too little."""
-    high = _divisor(rows)
+    high = _divisor(rows, 16)  # low tiles, so that sums are long and few are to be added
     long = FEW // max(1, high * columns)
-    return (high, long) if high and long >= 64 else None
+    return (high, long) if high and long >= 256 else None
 
 
-def _divisor(size: int) -> int:
-    """Return into how large parts an axis is cut: at most 32, or not at all."""
-    parts = [n for n in range(8, 33) if not size % n]
-    return parts[-1] if parts and size > 32 else size
+def _divisor(size: int, most: int = 32) -> int:
+    """Return into how large parts an axis is cut, or its size if there are none."""
+    parts = [n for n in range(8, most + 1) if not size % n]
+    return parts[-1] if parts and size > most else size
 
 
 def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
@@ -362,6 +367,7 @@ def _add_products(a: np.ndarray, b: np.ndarray, total: np.ndarray) -> None:
         np.add(total, np.matmul(a, b.swapaxes(1, 2)), total)
         return
     high, long = part
+    long = -(-inner // -(-inner // long)) if inner else 1  # parts of nearly one length
     done = inner // long * long
     for start, stop, step in ((0, done, long), (done, inner, inner - done)):
         if start < stop:
