@@ -283,6 +283,7 @@ LARGE = [
     ((2, 256, 12, 12), (256, 256, 3, 3), (1, 1), 1),  # filters too large for tiles
     ((2, 256, 13, 12), (256, 256, 3, 3), (2, 2), 1),
     ((5, 3, 20, 20), (37, 3, 3, 3), (1, 1), 1),  # a prime number of filters
+    ((2, 3, 300, 310), (16, 3, 5, 5), (1, 1), 1),  # few channels: their gradient is added up
 ]
 
 
