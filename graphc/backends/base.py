@@ -12,6 +12,22 @@ from graphc.ir.node import Node
 from graphc.lower.program import Program
 
 
+class DeviceValue:
+    """What arrays on a device are to those who do not know the device: `to_host`, and `copy`."""
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def to_host(self) -> Any:
+        """Return a copy as a NumPy array."""
+        raise NotImplementedError
+
+    def copy(self) -> Any:
+        """Return a copy on the device."""
+        raise NotImplementedError
+
+
 @dataclass
 class Executable:
     """A program as text, and how to make it run.
@@ -28,6 +44,11 @@ class Executable:
         Whether it runs NumPy operations that could warn of infinities and NaN.
     scalar_argument : callable
         Brings a 0-d array into the form the host function wants.
+    device_argument : callable, optional
+        Returns an argument that is an array on a device as one of this device, None for any other
+        argument; raises `DeviceError` where it lies elsewhere.
+    device : object, optional
+        What it runs on, besides the host.
     """
 
     backend: str
@@ -39,6 +60,8 @@ class Executable:
     quiet: bool
     namespace: dict[str, Any]
     scalar_argument: Callable[[Any], Any]
+    device_argument: Callable[[Any], Any] | None = None
+    device: Any = None
 
     def bind(
         self, filename: str, bindings: Mapping[str, Any], text: str | None = None

@@ -115,7 +115,8 @@ class Out:
     borrow : bool
         True lets a call return memory that the function keeps and the next call writes again, or
         memory of a shared variable or an argument. It saves an allocation or a copy for each call;
-        copy what you want to keep. OpenCL returns arrays of your own all the same.
+        copy what you want to keep. On OpenCL the output stays on the device: a call returns an
+        array there, which is yours to keep, and does not wait for it.
 
     Examples
     --------
@@ -155,7 +156,11 @@ class Argument:
 
 
 def checker(
-    function: str, place: int, argument: Argument, scalar: Callable[[np.ndarray], Any]
+    function: str,
+    place: int,
+    argument: Argument,
+    scalar: Callable[[np.ndarray], Any],
+    on_device: Callable[[Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
     """Return the check that generated code calls for an argument that is not plainly right.
 
@@ -163,6 +168,8 @@ def checker(
     ----------
     scalar : callable
         Brings a 0-d array into the form the backend wants.
+    on_device : callable, optional
+        Returns what lies on the backend's device, None for what does not.
     """
     kind = argument.node.type
     name = argument.name or f"input {place}"
@@ -180,7 +187,14 @@ def checker(
                 value,
                 "call x.eval({...}), or put the expression into the function's graph by givens",
             )
-        array = _convert(value, argument, wrong, name)
+        held = on_device(value) if on_device is not None and kind.ndim else None
+        if held is None:
+            array = _convert(value, argument, wrong, name)
+        elif held.dtype == kind.dtype:
+            array = held
+        else:
+            what = f"{name} is {held.dtype} on the device, {kind.dtype} was declared"
+            raise wrong(DTypeError, what, value, "convert it on the host: value.get()")
         if array.ndim != kind.ndim:
             raise wrong(
                 GraphcTypeError, f"{name} has {array.ndim} axes, {kind.ndim} were declared", value

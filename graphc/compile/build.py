@@ -13,7 +13,7 @@ from graphc.compile.definition import Definition
 from graphc.errors import GraphcValueError
 from graphc.ir.node import Node
 from graphc.ir.shapes import Sizes
-from graphc.lower.build import lower
+from graphc.lower.build import lent_everywhere, lower
 from graphc.lower.halves import widen_halves
 from graphc.lower.program import Limits
 from graphc.ops.custom import inlined
@@ -38,6 +38,8 @@ def build(definition: Definition, log: list[Any]) -> Executable:
     program = lower(
         definition.name, inputs, outputs, updates, sizes, limits, definition.optimize, log, lent
     )
+    if definition.backend != "numpy":
+        program.resident = lent_everywhere(outputs, definition.borrowed)
     executable: Executable = build_for(program, definition.form)
     return executable
 

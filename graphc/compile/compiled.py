@@ -95,7 +95,7 @@ class CompiledFunction:
         self._count = len(self._arguments)
         self._names = {a.name: i for i, a in enumerate(self._arguments) if a.name}
         self._quiet = executable.quiet
-        self._subsets: dict[tuple[int, ...], CompiledFunction] = {}
+        self._subsets: dict[tuple[int, ...] | str, CompiledFunction] = {}
         self._trust = False
         self._filename = f"<graphc {self.name} {next(_numbers)}>"
         self._run = executable.bind(self._filename, self._bindings(executable))
@@ -109,7 +109,9 @@ class CompiledFunction:
         """Return what the text refers to: checks of arguments, shared variables, guards."""
         names = executable.names
         found: dict[str, Any] = {
-            f"check_{names[a.node]}": checker(self.name, i, a, executable.scalar_argument)
+            f"check_{names[a.node]}": checker(
+                self.name, i, a, executable.scalar_argument, executable.device_argument
+            )
             for i, a in enumerate(self._arguments)
         }
         found.update({f"{names[node]}_": node.container for node in self.program.shared})
@@ -128,6 +130,9 @@ class CompiledFunction:
         output_subset : sequence of int or str, optional
             The places, or keys, of the outputs to compute; the others are left out. Updates are
             made all the same.
+        device : bool, optional
+            True leaves the outputs on the device, and does not wait for them: for functions
+            compiled for OpenCL.
 
         Returns
         -------
@@ -160,6 +165,9 @@ class CompiledFunction:
 
     def _completed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call with the inputs that a call left out or named."""
+        if "device" in kwargs and "device" not in self._names:
+            chosen = self._resident() if kwargs.pop("device") else self
+            return chosen(*args, **kwargs)
         if "output_subset" in kwargs:
             return self._subset(kwargs.pop("output_subset"))(*args, **kwargs)
         if not self._changed:
@@ -192,6 +200,25 @@ class CompiledFunction:
     def _refused(self, what: str, shown: Sequence[Argument] = ()) -> GraphcTypeError:
         operands = [operand(a.node, a.name) for a in shown]
         return GraphcTypeError(message(f"{self.name} {what}", operands, here()))
+
+    def _resident(self) -> CompiledFunction:
+        """Return the function that leaves its outputs on the device."""
+        if self._executable.device is None:
+            what = f"{self.name} runs on {self.backend}, which has no device to leave outputs on"
+            raise GraphcValueError(message(what, (), here(), "compile it with backend='opencl'"))
+        if all(self.definition.borrowed):
+            return self
+        found = self._subsets.get("device")
+        if found is None:
+            borrowed = (True,) * len(self.definition.outputs)
+            definition = replace(self.definition, borrowed=borrowed)
+            found = self._subsets["device"] = CompiledFunction(definition)
+        return found
+
+    @property
+    def device(self) -> Any:
+        """The OpenCL device it runs on, with pyopencl's ``context`` and ``queue``; or None."""
+        return self._executable.device
 
     def _subset(self, wanted: Any) -> CompiledFunction:
         """Return the function of some of the outputs, compiled when it is first asked for."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.backends.base import DeviceValue
 from graphc.config import config
 from graphc.errors import DTypeError, GraphcTypeError, ShapeError, message
 from graphc.ir import dtypes
@@ -87,7 +88,7 @@ class SharedVariable(Node):
         """The value itself, which functions change where it lies; `get_value` gives a copy."""
         return self.container.data
 
-    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
         """Return the value.
 
         Parameters
@@ -95,7 +96,8 @@ class SharedVariable(Node):
         borrow : bool
             False returns a copy. True may return the array itself, which later calls may change.
         return_internal_type : bool
-            Accepted for Theano's sake; values are NumPy arrays.
+            True returns the value where it lies: an array on a device, if that is where it was
+            changed last.
 
         Examples
         --------
@@ -103,10 +105,15 @@ class SharedVariable(Node):
         >>> graphc.shared([1.0, 2.0], "w").get_value()
         array([1., 2.])
         """
+        held = self.container.device
+        if return_internal_type and held is not None:
+            return held if borrow else held.copy()
         return self.data if borrow else self.data.copy()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
         """Replace the value by one of the same dtype and rank.
+
+        An array on a device, of the very dtype, stays there; it is copied unless ``borrow``.
 
         Raises
         ------
@@ -115,6 +122,10 @@ class SharedVariable(Node):
         ShapeError
             If the rank, or a size known to the type, differs.
         """
+        if isinstance(value, DeviceValue) and value.dtype == self.type.dtype:
+            self._check_shape(value)
+            self.container.moved(value if borrow else value.copy())
+            return
         self.container.data = self._checked(value, copy=not borrow)
         self.container.device = None
 
@@ -164,13 +175,18 @@ class SharedVariable(Node):
                     f"convert it first: value.astype('{self.type.dtype}')",
                 )
             )
+        self._check_shape(array)
+        return np.array(array, self.type.dtype, order="C", copy=copy or None)
+
+    def _check_shape(self, array: Any) -> None:
         shape = self.type.shape
         if array.ndim != len(shape) or any(
             known not in (None, size) for known, size in zip(shape, array.shape, strict=True)
         ):
+            name = self.name or "a shared variable"
+            mine = (name, repr(self.type), self.where)
             given = ("the value", f"{array.dtype}{list(array.shape)}", None)
             raise ShapeError(message(f"cannot set {name} to another shape", [mine, given], here()))
-        return np.array(array, self.type.dtype, order="C", copy=copy or None)
 
     def __reduce__(self) -> Any:
         state = {k: v for k, v in self.__dict__.items() if k != "_evaluators"}

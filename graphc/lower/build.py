@@ -69,7 +69,7 @@ def lower(
         sizes=sizes,
         limits=limits,
         stored=frozenset(node for step in every_step(steps) for node in step.writes),
-        lent=_lent(outputs, lent),
+        lent=lent_everywhere(outputs, lent),
         guards=[*early, *checks],
         early=len(early),
         late=lowering.late,
@@ -79,7 +79,7 @@ def lower(
     return program
 
 
-def _lent(outputs: Sequence[Node], flags: Sequence[bool]) -> frozenset[Node]:
+def lent_everywhere(outputs: Sequence[Node], flags: Sequence[bool]) -> frozenset[Node]:
     """Return the outputs that are lent wherever they are given."""
     pairs = list(zip(outputs, flags, strict=False))
     return frozenset(node for node, flag in pairs if flag) - {n for n, flag in pairs if not flag}

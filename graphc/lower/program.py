@@ -284,7 +284,8 @@ class Program:
     """A function, ready to be emitted.
 
     ``buffers`` says where each stored array lies; ``reused`` are the numbers of the buffers that
-    hold several values, one after the other; ``lent`` are outputs that the next call may overwrite.
+    hold several values, one after the other; ``lent`` are outputs that the next call may overwrite,
+    ``resident`` those that stay on the device.
     ``late`` are the scalars that depend on what steps compute. ``aliases`` are values of branches
     that lie where the choice between them does. Of ``guards``, the first ``early`` are looked at
     when a call starts, the others by steps.
@@ -304,6 +305,7 @@ class Program:
     buffers: dict[Node, Buffer] = field(default_factory=dict)
     reused: frozenset[int] = frozenset()
     lent: frozenset[Node] = frozenset()
+    resident: frozenset[Node] = frozenset()
     late: Container[Dim] = frozenset()
     aliases: dict[Node, Node] = field(default_factory=dict)
     _buffer_ids: Iterator[int] = field(default_factory=itertools.count)

@@ -35,6 +35,7 @@ MEMORY = (
     "copy",
     "empty",
     "number",
+    "on_host",
     "read",
     "resident",
     "result",
@@ -78,7 +79,11 @@ class OpenCLBackend:
         self.remembers = [self._arrays]
         self._read: list[str] = []
         self._is_read = False
-        self._waits = any(not is_host_value(node, program) for node in program.outputs)
+        self._waits = any(
+            not is_host_value(node, program)
+            for node in program.outputs
+            if node not in program.resident
+        )
 
     # -- binding --
 
@@ -278,7 +283,7 @@ class OpenCLBackend:
         elif node.op is CONST:
             text = host.constant(node)
         else:
-            text = host.names[node]
+            text = f"on_host({host.names[node]})"
         for view in reversed(chain):
             text = view_expression(host, view, text)
         return text
@@ -318,6 +323,8 @@ class OpenCLBackend:
 
     def result(self, host: HostFunction, node: Node, fresh: bool) -> str:
         """Return the expression of an output that the user may keep."""
+        if node in host.program.resident:
+            return self._left(host, node, fresh)
         if fresh:
             name = self.array(host, node)
         elif is_host_value(self.place(host, node).base, host.program):
@@ -328,6 +335,14 @@ class OpenCLBackend:
             name = self._copied(host, node, "result")
         self._read.append(name)
         return f"{name}.array"
+
+    def _left(self, host: HostFunction, node: Node, fresh: bool) -> str:
+        """Return the name of an output that stays on the device."""
+        if fresh:
+            return self.array(host, node)
+        if is_host_value(self.place(host, node).base, host.program):
+            return f"send({self.host_value(host, node)})"
+        return self._copied(host, node, "result")
 
     def _copied(self, host: HostFunction, node: Node, make: str) -> str:
         """Write the lines that copy a value into an array of its own."""

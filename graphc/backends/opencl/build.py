@@ -97,6 +97,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
         quiet=any(isinstance(step, Host) for step in program.every_step),
         namespace=namespace,
         scalar_argument=_scalar,
+        device_argument=memory.argument,
+        device=device,
     )
 
 
