@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from graphc.config import config
+from graphc.errors import NotSupportedError
 from graphc.ir.node import DIM, Node, input_node, is_tuple
 from graphc.ir.op import Kind
 from graphc.ir.replace import substitute
@@ -272,6 +273,11 @@ class Change:
         Where the loop goes through sequences from their ends, so does the result, but it is
         computed in the order of the sequences: to take apart or put together axes of an array that
         is read backwards would copy it.
+
+        Raises
+        ------
+        NotSupportedError
+            If there is no form for all steps at once but another loop.
         """
         own = self.own
         cone = own.cone([node], ends)
@@ -284,6 +290,8 @@ class Change:
         (over,) = substitute([node], {**own.fixed, **leaves})
         given = {leaves[n]: flipped(r) if backwards else r for n, r in stacked.items()}
         (found,) = vectorize([over], given)
+        if any(n.op is scan_op for n in toposort([found], stop=set(given.values()))):
+            raise NotSupportedError(f"{node!r} for all steps at once is a loop again")
         return flipped(found) if backwards else found
 
     # -- the new loop --

@@ -16,6 +16,7 @@ from graphc.ir.node import Node, const
 from graphc.ir.op import OPS, Kind
 from graphc.ir.verify import verify
 from graphc.ir.walk import toposort
+from graphc.ops import batch_rules
 from graphc.ops.control import Carry, Loop, carry_of, ifelse, out_of, steps_of
 from graphc.rewrite.engine import Firing
 from graphc.rewrite.pipeline import simplify
@@ -127,6 +128,17 @@ def test_invariants_leave_a_loop_that_stops() -> None:
     loop.stop = x.sum() > 100
     found, fired = check([carry_of(loop.close(), 0)])
     assert "exp" not in inside(loops(found)[0]) and "hoist_invariants" in fired
+
+
+def test_what_has_no_form_for_all_steps_at_once_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(batch_rules.RULES, "cumsum", lambda one: None)  # one after the other, then
+    step = T.cumsum(x)
+    first = Loop(xs.shape[0], [(x, xs)], [Carry(h, h0, T.sin(h) + step)], outs=[step * 2])
+    acc = Loop(xs.shape[0], [(x, xs)], [Carry(h, h0, h + step)])
+    found, _ = check(
+        [out_of(first.close(), 0), carry_of(first.close(), 0), carry_of(acc.close(), 0)]
+    )
+    assert sum(inside(loop)["cumsum"] for loop in loops(found)) >= 2
 
 
 def test_what_follows_the_state_is_computed_after() -> None:

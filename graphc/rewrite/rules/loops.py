@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from graphc.errors import NotSupportedError
 from graphc.ir.node import DIM, Node, const, input_node
 from graphc.ir.op import OPS, Kind
 from graphc.ir.replace import substitute
@@ -169,9 +170,12 @@ def hoist_maps(node: Node) -> Node | None:
     change = Change(node)
     for top in tops:
         leaf = input_node(top.type)
-        change.sequences.append((leaf, change.batch(top)))
+        try:
+            change.sequences.append((leaf, change.batch(top)))
+        except NotSupportedError:
+            continue
         change.replace[top] = leaf
-    return packed(change.finish())
+    return packed(change.finish()) if change.replace else None
 
 
 def _is_map(node: Node, own: Opened, maps: Collection[Node]) -> bool:
@@ -202,7 +206,10 @@ def hoist_outputs(node: Node) -> Node | None:
             continue
         if not fits(new, own.count):
             continue
-        change.values[place] = change.batch(out, ends)
+        try:
+            change.values[place] = change.batch(out, ends)
+        except NotSupportedError:
+            continue
         moved = True
     return packed(change.finish()) if moved else None
 
@@ -257,8 +264,11 @@ def hoist_sums(node: Node) -> Node | None:
     factors = [f for terms in sums.values() for t, _ in terms for f in _factors(t, own) or ()]
     if not fits(total.new(factors), own.count):
         return None
-    for k, terms in sums.items():
-        total.take(k, terms)
+    try:
+        for k, terms in sums.items():
+            total.take(k, terms)
+    except NotSupportedError:
+        return None
     return packed(total.change.finish())
 
 
