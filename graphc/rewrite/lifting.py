@@ -105,7 +105,15 @@ class Opened:
         """Return nodes that are the same in every step as they are outside."""
         return substitute(nodes, self.fixed)
 
+    def sizes_outside(self, node: Node) -> list[Node]:
+        """Return the sizes of a node of the body as they are outside."""
+        found = [as_size_node(size) for size in sizes(node)]
+        below = [n for n in toposort(found) if n.op is DIM and n.inputs[0] in self.kinds]
+        outer = {n: as_size_node(self._outer_size(n)) for n in below}
+        return substitute(found, {**self.fixed, **outer})
+
     def varies(self, node: Node) -> bool:
+        """Tell whether a node may differ from step to step."""
         return bool(self.kinds[node])
 
     def can_batch(self, node: Node) -> bool:

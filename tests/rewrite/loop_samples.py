@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 import graphc.tensor as T
 from graphc.ir.node import Node, const, input_node
 from graphc.ir.replace import substitute
 from graphc.ir.types import TensorType
 from graphc.ops.control import Carry, Loop, carry_of, out_of, steps_of
+from graphc.ops.index import scatter_add
 from graphc.ops.parts import join, slice_axes
 
 
@@ -114,6 +117,8 @@ LOOPS: dict[str, list[Callable[[], Node]]] = {
         lambda: total(T.dot(r.T, x[:2]), start),
         lambda: total(T.dot(square, h), start),
         lambda: total(T.dot(h, square) + x * scale, start),
+        lambda: _embedded(r),
+        lambda: _embedded(-T.exp(r) * scale + column[:2]),
         lambda: total(T.exp(x) - r.sum(axis=0) / scale + h * x, start),
     ],
 }
@@ -128,3 +133,17 @@ def _with_invariant() -> Node:
     loop.constants = [(leaf, outer) for outer, leaf in replace.items()]
     loop.results = substitute(loop.results, replace)
     return loop.close()
+
+
+def _embedded(value: Node) -> Node:
+    """A sum into which each step adds at places of its own."""
+    places, given = (
+        T.lvector("places"),
+        const(np.array([[0, 2], [1, 1], [2, 0], [0, 0], [1, 2], [2, 2]])),
+    )
+    acc = input_node(square.type)
+    carries = [
+        Carry(acc, square, scatter_add(acc, value, [places]) + x),
+        Carry(r, rows, T.cos(r)),
+    ]
+    return carry_of(Loop(const(6), [(places, given), (x, xs)], carries).close(), 0)

@@ -15,6 +15,7 @@ from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
 from graphc.ir.walk import toposort
 from graphc.ops.control import Carry, Loop
+from graphc.ops.index import scatter_add
 from graphc.ops.linalg import dot, transpose
 from graphc.ops.movement import dimshuffle, expand, reshape, static
 from graphc.ops.parts import join, slice_axes
@@ -242,6 +243,7 @@ def _moves(node: Node, own: Opened) -> bool:
 
 _ADD, _SUB, _NEG, _MUL, _DIV = (OPS[name] for name in ("add", "sub", "neg", "mul", "true_div"))
 _DOT, _SUM, _DIMSHUFFLE = OPS["dot"], OPS["sum"], OPS["dimshuffle"]
+_SCATTER = OPS["scatter_add"]
 
 
 @procedure("scan")
@@ -281,7 +283,7 @@ def _accumulators(own: Opened) -> dict[int, list[tuple[Node, int]]]:
     for k, carry in enumerate(own.loop.carries):
         if carry.traced or not _is_read_by_its_sum_alone(carry, own):
             continue
-        terms = _terms(carry.following)
+        terms = _terms(carry.following, own)
         if (carry.inside, 1) in terms and len(terms) > 1:
             terms.remove((carry.inside, 1))
             found[k] = terms
@@ -302,7 +304,8 @@ def _is_read_by_its_sum_alone(carry: Carry, own: Opened) -> bool:
     return False
 
 
-def _terms(total: Node) -> list[tuple[Node, int]]:
+def _terms(total: Node, own: Opened) -> list[tuple[Node, int]]:
+    """Return what a sum is made of; a scatter_add stands for what it adds."""
     found: list[tuple[Node, int]] = []
     stack = [(total, 1)]
     while stack:
@@ -313,6 +316,8 @@ def _terms(total: Node) -> list[tuple[Node, int]]:
             stack.append((n.inputs[0], -sign))
         else:
             found.append((n, sign))
+            if n.op is _SCATTER and _factors(n, own) is not None:
+                stack.append((n.inputs[0], sign))
     return found
 
 
@@ -328,6 +333,10 @@ def _factors(term: Node, own: Opened) -> list[Node] | None:
         return [term.inputs[0]]
     if term.op is _DOT:
         return [n for n in term.inputs if own.varies(n)]
+    if term.op is _SCATTER:
+        _, value, *places = term.inputs
+        alike = len({place.type.ndim for place in places}) == 1 and term.attrs["axis"] == 0
+        return [value, *places] if alike else None
     if (pair := _outer(term, own)) is not None:
         return list(pair)
     cone = own.cone([term])
@@ -403,6 +412,10 @@ class _Total:
             return sum_over(self.stack(term.inputs[0]), axes=axes)  # type: ignore[no-any-return]
         if term.op is _DOT:
             return self._products(*term.inputs)
+        if term.op is _SCATTER:
+            board = expand(const(0, term.type.dtype), self.own.sizes_outside(term))
+            value, *places = map(self.stack, term.inputs[1:])
+            return scatter_add(board, value, places)  # type: ignore[no-any-return]
         if (pair := _outer(term, self.own)) is not None:
             return dot(transpose(self.stack(pair[0])), self.stack(pair[1]))  # type: ignore[no-any-return]
         return sum_over(self.stack(term), axes=(0,))  # type: ignore[no-any-return]
