@@ -208,11 +208,9 @@ def tiles(device: Device, seconds: float) -> None:
 
 def tiled(device: Device, dtype: str, n: int, tile: dict[str, int]) -> Call:
     """Prepare a product with a tile of its own."""
-    before = dict(products.CPU_TILE)
-    products.CPU_TILE.update(tile)
-    options = products._gemm_options(device, np.dtype(dtype), "gemm_panels")
-    sizes = products._gemm_sizes("gemm_panels", n, n, 1)
-    products.CPU_TILE.update(before)
+    cut = tuple(tile.items())
+    options = products._gemm_options(device, np.dtype(dtype), "gemm_panels", cut)
+    sizes = products._gemm_sizes("gemm_panels", tile, n, n, 1)
     scalars = [None] * 3 + [np.int64] * 15 + [dtype] * 2
     kernel = device.kernel(
         read("gemm.cl"), "gemm_panels", scalars, [f"-DT={c_type(device, dtype)}", *options]

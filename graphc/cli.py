@@ -1,7 +1,7 @@
-"""The command line: what is installed, which devices there are, and the tutorials.
+"""The command line: what is installed, which devices there are, tuning, and the tutorials.
 
-``python -m graphc info | devices | tutorial NAME``. A mistake of the user's is a line on standard
-error and an exit code, never a traceback; nothing asks questions.
+``python -m graphc info | devices | tune | tutorial NAME``. A mistake of the user's is a line on
+standard error and an exit code, never a traceback; nothing asks questions.
 """
 
 from __future__ import annotations
@@ -91,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(command=_info)
     devices = commands.add_parser("devices", help="the OpenCL devices, and which one is taken")
     devices.set_defaults(command=_devices)
+    tune = commands.add_parser("tune", help="measure products on an OpenCL device, and keep it")
+    tune.add_argument("--device", help="by name; without, the one that `devices` marks")
+    tune.add_argument("--seconds", type=float, default=2, help="time for each choice")
+    tune.set_defaults(command=_tune)
     tutorial = commands.add_parser("tutorial", help=f"train a model: {', '.join(TUTORIALS)}")
     tutorial.add_argument("name", nargs="?", help=f"{' or '.join(TUTORIALS)}; without, a list")
     tutorial.add_argument("--backend", choices=["numpy", "opencl"], default=config.backend)
@@ -187,6 +191,21 @@ def _bytes(count: int) -> str:
     power = min(max(count.bit_length() - 1, 0) // 10, len(units) - 1)
     value = count / 1024**power
     return f"{value:.0f} {units[power]}" if value >= 100 else f"{value:.3g} {units[power]}"
+
+
+# -- tune -----------------------------------------------------------------------------------------
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from graphc.backends.opencl.device import get_device
+    from graphc.backends.opencl.tune import tune
+    from graphc.backends.opencl.tuned import save
+
+    device = get_device(options.device, config.device)
+    print(f"{device.info.label}, driver {device.info.driver}")
+    device.choices = tune(device, options.seconds, print)
+    print(f"kept in {save(device.info, device.choices)}")
+    return 0
 
 
 # -- tutorials ------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ class Limits:
         Ops whose results a step can store in a row of a larger array.
     halves : bool
         Whether it computes with float16; otherwise that is only stored.
+    host_products : tuple of (str, float)
+        Dtypes of which products of matrices are left to the host, from so many multiplications on.
     """
 
     backend: str
@@ -44,6 +46,7 @@ class Limits:
     device_scalars: bool = False
     row_writes: frozenset[Kind] = frozenset(Kind)
     halves: bool = True
+    host_products: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,12 @@ class _Report:
         why = node.op.details.get("host")
         if why and kind == "call" and self.program.limits.backend != "numpy":
             lines.append(f"{'':15}on the host: {why}")
+        if node.op.name in ("dot", "matmul") and node.type.ndim > 1 and kind == "call":
+            least = dict(self.program.limits.host_products).get(node.type.dtype)
+            if least is not None:
+                lines.append(
+                    f"{'':15}on the host from {least:.3g} multiplications on: faster there"
+                )
         return lines if kind == "scalar" else [*lines, *self._moved(step)]
 
     def _group(self, place: int, step: Launch, where: str) -> list[str]:

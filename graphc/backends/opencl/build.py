@@ -49,6 +49,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
         device_scalars=True,
         row_writes=frozenset({Kind.ELEMENTWISE}),
         halves=False,
+        host_products=tuple(device.choices.host_from.items()),
     )
 
     def build(program: Program, form: str | tuple[str, ...]) -> Executable:

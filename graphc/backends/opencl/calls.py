@@ -27,12 +27,21 @@ Shape = tuple[Dim, ...]
 
 def _dot(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     a, b = (backend.view(host, child) for child in node.inputs)
+    _say_where(host, node)
     host.body.line(f"dot({a}, {b}, {backend.array(host, node)})", [node])
 
 
 def _matmul(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     a, b = (backend.view(host, child) for child in node.inputs)
+    _say_where(host, node)
     host.body.line(f"matmul({a}, {b}, {backend.array(host, node)})", [node])
+
+
+def _say_where(host: HostFunction, node: Node) -> None:
+    """Say which products of matrices the host computes; their sizes are known in the call."""
+    least = dict(host.program.limits.host_products).get(node.type.dtype)
+    if least is not None and all(child.type.ndim > 1 for child in node.inputs):
+        host.body.line(f"# from {least:.3g} multiplications on, the host's BLAS", [node])
 
 
 def _copy(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:

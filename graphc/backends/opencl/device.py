@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from graphc.backends.opencl.pool import (
     size_text,
 )
 from graphc.backends.opencl.runtime import check_process, describe, opencl, out_of_memory
+from graphc.backends.opencl.tuned import Choices, load
 from graphc.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class Device:
         What it is, and why it was chosen.
     limits : Limits
         What it can take.
+    choices : Choices
+        What was measured on it.
     context, queue
         pyopencl's objects.
 
@@ -98,6 +102,7 @@ class Device:
         module = opencl()
         self.info = info
         self.limits: Limits = info.limits
+        self.choices: Choices = load(info)
         try:
             self.context = module.Context([handle])
             self.queue = module.CommandQueue(self.context)
@@ -212,6 +217,32 @@ class Device:
                     is_blocking=True,
                 )
         return array
+
+    @contextmanager
+    def on_host(
+        self, buffer: cl.Buffer, dtype: DTypeLike, *, write: bool = False
+    ) -> Iterator[Array]:
+        """Wait for everything queued, and lend a buffer to the host as a flat array.
+
+        It costs no copy where `limits.shares_memory`. Nothing may use the buffer meanwhile.
+        """
+        check_process()
+        flags = opencl().map_flags
+        dtype = np.dtype(dtype)
+        array, _ = self._checked(
+            opencl().enqueue_map_buffer,
+            self.queue,
+            buffer,
+            flags.WRITE if write else flags.READ,
+            0,
+            (buffer.size // dtype.itemsize,),
+            dtype,
+            is_blocking=True,
+        )
+        try:
+            yield array
+        finally:
+            array.base.release(self.queue)
 
     def copy_buffer(
         self,

@@ -7,6 +7,7 @@ gets is decided here; the figures are in `docs/opencl-measurements.md`.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from numpy.typing import DTypeLike
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel import Kernel, c_type, cpu_group, round_up
 from graphc.backends.opencl.kernel_files import read
+from graphc.backends.opencl.tuned import TILES, Tile
 from graphc.errors import NotSupportedError, ShapeError
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ BUFFERS = {"gemm": 3, "gemv_rows": 3, "gemv_columns": 3, "gemv_finish": 2, "oute
 LONGS = {"gemm": 15, "gemv_rows": 9, "gemv_columns": 9, "gemv_finish": 6, "outer": 9}
 # Of the element's type, and then of type long again.
 REAL_AND_LONG = {"gemv_rows": 2, "gemv_columns": 2}
-# Measured on PoCL: rows of C, vectors of C, and the cut of m, n and k for a work-item.
-CPU_TILE = {"MR": 4, "NV": 3, "MC": 120, "NC": 96, "KC": 256}
-GPU_TILE = {"TM": 64, "TN": 64, "TK": 16, "RM": 4, "RN": 4}
 GPU_GROUP = 128
 PART = 8192
 WORTH_PARTS = 1 << 17
@@ -138,17 +137,21 @@ def gemm(
         return gemv(device, dtype, a, b.col(0), c.col(0), alpha=alpha, beta=beta)
     if batch == 1 and a.rows == 1:
         return gemv(device, dtype, b.T, a.row(0), c.row(0), alpha=alpha, beta=beta)
-    style = _gemm_style(device, dtype, a.cols)
+    work = a.rows * b.cols * a.cols * batch
+    apart = c.buffer is not a.buffer and c.buffer is not b.buffer
+    if alpha == 1 and beta == 0 and apart and goes_to_host(device, dtype, work):
+        return multiply_on_host(device, dtype, a, b, c, batch)
+    style, tile = _gemm_style(device, dtype, a.cols)
     if style == "gemm_panels" and c.row_stride == 1 and c.col_stride != 1:
         a, b, c = b.T, a.T, c.T  # vectors lie along the rows of C
-    kernel = _kernel(device, dtype, style)
+    kernel = _kernel(device, dtype, style, tile)
     kernel.set(
         *(x.buffer for x in (a, b, c)),
         *(c.rows, c.cols, a.cols),
         *(n for x in (a, b, c) for n in (x.offset, x.batch_stride, x.row_stride, x.col_stride)),
         *(alpha, beta),
     )
-    kernel.launch(*_gemm_sizes(style, c.rows, c.cols, batch))
+    kernel.launch(*_gemm_sizes(style, dict(tile), c.rows, c.cols, batch))
 
 
 def gemv(
@@ -294,6 +297,43 @@ def fill(
         kernel.launch((n[3], n[2], n[0] * n[1]))
 
 
+def goes_to_host(device: Device, dtype: DTypeLike, work: float) -> bool:
+    """Whether the host's BLAS takes a product of so many multiplications, as was measured."""
+    least = device.choices.host_from.get(np.dtype(dtype).name)
+    return least is not None and work >= least and device.limits.shares_memory
+
+
+def multiply_on_host(
+    device: Device, dtype: np.dtype[Any], a: Matrix, b: Matrix, c: Matrix, batch: int = 1
+) -> None:
+    """Wait for what is queued, and compute C = A B with NumPy on the memory of the device.
+
+    Parameters
+    ----------
+    device : Device
+    dtype : dtype
+    a, b, c : Matrix
+        C must not overlap the others.
+    batch : int
+    """
+    with contextlib.ExitStack() as stack:
+        left, right, out = (
+            _lent(x, batch, stack.enter_context(device.on_host(x.buffer, dtype, write=x is c)))
+            for x in (a, b, c)
+        )
+        np.matmul(left, right, out=out)
+
+
+def _lent(x: Matrix, batch: int, flat: np.ndarray) -> np.ndarray:
+    """Return the matrices as a view of the buffer they are in."""
+    strides = (x.batch_stride, x.row_stride, x.col_stride)
+    return np.lib.stride_tricks.as_strided(
+        flat[x.offset :],
+        (batch, x.rows, x.cols)[batch == 1 :],
+        tuple(flat.itemsize * stride for stride in strides)[batch == 1 :],
+    )
+
+
 def prepare(device: Device, dtype: DTypeLike, what: str) -> None:
     """Build kernels before they are needed.
 
@@ -308,7 +348,7 @@ def prepare(device: Device, dtype: DTypeLike, what: str) -> None:
     if what == "copy":
         _make_kernel(device, _bits(dtype), "copy_4")
     elif what == "gemm":
-        _make_kernel(device, np.dtype(dtype), _gemm_style(device, np.dtype(dtype), 1))
+        _make_kernel(device, np.dtype(dtype), *_gemm_style(device, np.dtype(dtype), 1))
     else:
         _make_kernel(device, np.dtype(dtype), "gemv_rows")
 
@@ -316,25 +356,31 @@ def prepare(device: Device, dtype: DTypeLike, what: str) -> None:
 # -- which kernel, with which tiles -----------------------------------------------------------
 
 
-def _gemm_style(device: Device, dtype: np.dtype[Any], k: int) -> str:
-    if dtype.kind != "f" or k == 0:
-        return "gemm_plain"
-    if device.info.kind == "cpu":
-        tile = CPU_TILE["NC"] * CPU_TILE["KC"] * dtype.itemsize
-        return "gemm_panels" if tile <= device.limits.local_memory else "gemm_plain"
-    items = (GPU_TILE["TM"] // GPU_TILE["RM"]) * (GPU_TILE["TN"] // GPU_TILE["RN"])
-    tile = (GPU_TILE["TM"] + GPU_TILE["TN"] + 2) * GPU_TILE["TK"] * dtype.itemsize
-    fits = items <= device.limits.work_group_size and tile <= device.limits.local_memory
-    return "gemm_tiles" if fits else "gemm_plain"
+def _gemm_style(device: Device, dtype: np.dtype[Any], k: int) -> tuple[str, Tile]:
+    style = "gemm_panels" if device.info.kind == "cpu" else "gemm_tiles"
+    if dtype.kind == "f" and k:
+        for tile in (device.choices.tile(style, dtype.name), TILES[style][0]):
+            if fits(device, dtype, tile):
+                return style, tile
+    return "gemm_plain", ()
+
+
+def fits(device: Device, dtype: np.dtype[Any], tile: Tile) -> bool:
+    """Whether a device has local memory, and work-groups large enough, for a tile."""
+    t = dict(tile)
+    if "NC" in t:
+        return t["NC"] * t["KC"] * dtype.itemsize <= device.limits.local_memory
+    items = (t["TM"] // t["RM"]) * (t["TN"] // t["RN"])
+    nbytes = (t["TM"] + t["TN"] + 2) * t["TK"] * dtype.itemsize
+    return items <= device.limits.work_group_size and nbytes <= device.limits.local_memory
 
 
 def _gemm_sizes(
-    style: str, m: int, n: int, batch: int
+    style: str, t: dict[str, int], m: int, n: int, batch: int
 ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     if style == "gemm_panels":
-        return (-(-m // CPU_TILE["MC"]), -(-n // CPU_TILE["NC"]), batch), (1, 1, 1)
+        return (-(-m // t["MC"]), -(-n // t["NC"]), batch), (1, 1, 1)
     if style == "gemm_tiles":
-        t = GPU_TILE
         local = (t["TN"] // t["RN"], t["TM"] // t["RM"], 1)
         return (-(-n // t["TN"]) * local[0], -(-m // t["TM"]) * local[1], batch), local
     return (n, m, batch), None
@@ -375,19 +421,19 @@ def _width(device: Device, dtype: np.dtype[Any]) -> int:
     return device.vector_width(dtype) if dtype.itemsize >= 4 else 1
 
 
-def _kernel(device: Device, dtype: np.dtype[Any], name: str) -> Kernel:
+def _kernel(device: Device, dtype: np.dtype[Any], name: str, tile: Tile = ()) -> Kernel:
     """Return this thread's kernel of that name: a kernel keeps its arguments until its launch."""
     try:
-        return _kernels.made[device, dtype, name]  # type: ignore[no-any-return]
+        return _kernels.made[device, dtype, name, tile]  # type: ignore[no-any-return]
     except AttributeError:
         _kernels.made = {}
     except KeyError:
         pass
-    made = _kernels.made[device, dtype, name] = _make_kernel(device, dtype, name)
+    made = _kernels.made[device, dtype, name, tile] = _make_kernel(device, dtype, name, tile)
     return made
 
 
-def _make_kernel(device: Device, dtype: np.dtype[Any], name: str) -> Kernel:
+def _make_kernel(device: Device, dtype: np.dtype[Any], name: str, tile: Tile = ()) -> Kernel:
     if dtype.kind not in "fiu" or dtype == np.float16:
         raise NotSupportedError(f"OpenCL: products of {dtype}")
     options = [f"-DT={c_type(device, dtype)}"]
@@ -404,18 +450,17 @@ def _make_kernel(device: Device, dtype: np.dtype[Any], name: str) -> Kernel:
     scalars += [np.int64] * REAL_AND_LONG.get(name, 0)
     if family == "gemm":
         return device.kernel(
-            read("gemm.cl"), name, scalars, options + _gemm_options(device, dtype, name)
+            read("gemm.cl"), name, scalars, options + _gemm_options(device, dtype, name, tile)
         )
     return device.kernel(read("gemv.cl"), name, scalars, options + _gemv_options(device, dtype))
 
 
-def _gemm_options(device: Device, dtype: np.dtype[Any], name: str) -> list[str]:
+def _gemm_options(device: Device, dtype: np.dtype[Any], name: str, tile: Tile) -> list[str]:
     options = ["-DONLY", f"-D{name.removeprefix('gemm_').upper()}"]
     if name == "gemm_panels":
         width = max(2, _width(device, dtype))
         options += [f"-DV={width}", f"-DVT={c_type(device, dtype)}{width}"]
-    tile = {"gemm_panels": CPU_TILE, "gemm_tiles": GPU_TILE}.get(name, {})
-    return options + [f"-D{key}={value}" for key, value in tile.items()]
+    return options + [f"-D{key}={value}" for key, value in tile]
 
 
 def _gemv_options(device: Device, dtype: np.dtype[Any]) -> list[str]:

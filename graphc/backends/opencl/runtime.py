@@ -140,15 +140,21 @@ def _make_caches_writable() -> None:
 
     PoCL then reports that it has no devices, and pyopencl fails in the middle of a build.
     """
-    caches = _user_caches()
+    caches = user_caches()
     if "POCL_CACHE_DIR" not in os.environ and not (caches and _writable(caches / "pocl")):
         os.environ["POCL_CACHE_DIR"] = _private_folder()
     if "PYOPENCL_NO_CACHE" not in os.environ and not (caches and _writable(caches / "pyopencl")):
         os.environ["PYOPENCL_NO_CACHE"] = "1"
 
 
-def _user_caches() -> Path | None:
-    """Return the folder where both packages put their caches, None if there is no home at all."""
+def user_caches() -> Path | None:
+    """Return the folder where packages put their caches.
+
+    Returns
+    -------
+    Path or None
+        None if there is no home at all.
+    """
     named = os.environ.get("XDG_CACHE_HOME")
     if named:
         return Path(named)
