@@ -30,7 +30,7 @@ STATES: tuple[tuple[Taps | None, ...], ...] = (
 STEPS = ("derived", "given", "zero", "symbolic")
 FLAGS = ("until", "backwards", "updates", "nested", "random")
 GIVEN, SYMBOLIC = 3, 4  # steps
-BOUND = 0.0  # of the first element of the first output, where loops with until stop
+BOUND = 0.2  # of the first element of the first output, where loops with until stop
 WIDTH = 2
 
 
@@ -47,6 +47,8 @@ class Case:
     steps : str
         What says how many steps there are.
     flags : frozenset of str
+    linear : bool
+        Whether states are sums, to which each step adds something.
     """
 
     sequences: tuple[Taps, ...]
@@ -54,6 +56,7 @@ class Case:
     constants: int
     steps: str
     flags: frozenset[str]
+    linear: bool = False
 
     def __str__(self) -> str:
         def texts(taps: Sequence[Taps | None]) -> str:
@@ -63,13 +66,14 @@ class Case:
 
         flags = "".join(f"-{flag}" for flag in FLAGS if flag in self.flags)
         sequences = texts(self.sequences) or "no"
+        flags += "-linear" * self.linear
         return f"x[{sequences}]-y[{texts(self.states)}]-w{self.constants}-{self.steps}{flags}"
 
     @property
     def features(self) -> set[tuple[str, Any]]:
         """Everything that makes this case what it is."""
         found = {("sequences", self.sequences), ("states", self.states), ("steps", self.steps)}
-        found |= {("constants", self.constants)}
+        found |= {("constants", self.constants), ("linear", self.linear)}
         return found | {(flag, flag in self.flags) for flag in FLAGS}
 
     @property
@@ -84,11 +88,11 @@ def cases() -> list[Case]:
     """Return all loops: every combination with at most one flag, and some with more."""
     single = [frozenset[str](), *(frozenset((flag,)) for flag in FLAGS)]
     found = [
-        Case(sequences, states, constants, steps, flags)
-        for (i, sequences), (k, states), (n, steps), flags in itertools.product(
-            enumerate(SEQUENCES), enumerate(STATES), enumerate(STEPS), single
+        Case(sequences, states, constants, steps, flags, bool((i + k) % 2))
+        for (i, sequences), (k, states), flags, steps in itertools.product(
+            enumerate(SEQUENCES), enumerate(STATES), single, STEPS
         )
-        for constants in [(i + k + n + len(flags)) % 3]
+        for constants in [(i + 2 * k) % 3]
     ]
     found += list(_with_more_flags())
     return list(dict.fromkeys(case for case in found if case.makes_sense))
@@ -107,6 +111,7 @@ def _with_more_flags() -> Iterator[Case]:
                     i % 3,
                     STEPS[(i // 2) % 4],
                     frozenset(chosen),
+                    bool(i % 2),
                 )
 
 
@@ -121,7 +126,7 @@ FLOATS = [*X, *INITIAL, *W, C]
 LENGTHS = (7, 6)
 
 
-def data(seed: int = 33) -> dict[Any, np.ndarray]:
+def data(seed: int = 71) -> dict[Any, np.ndarray]:
     """Return a value for each input, and for the shared variable."""
     rng = np.random.default_rng(seed)
     shapes = [(n, WIDTH) for n in LENGTHS] + [(3, WIDTH)] * 4 + [(WIDTH,)] * 3
@@ -132,12 +137,17 @@ def data(seed: int = 33) -> dict[Any, np.ndarray]:
 # -- what a step computes: by NumPy, or as an expression ------------------------------------------
 
 
-def mix(args: Sequence[Any], k: int, tanh: Any) -> Any:
-    """Return output k of a step: it depends on each argument in another way, and on products."""
+def mix(args: Sequence[Any], k: int, tanh: Any, case: Case) -> Any:
+    """Return output k of a step: it depends on each argument in another way, and on products.
+
+    A sum goes on from the first state that the step gets, if there is one.
+    """
+    first = min(sum(map(len, case.sequences)), len(args) - 1) if case.linear else -1
     total = 0.1 * args[0] * args[-1]
     for i, arg in enumerate(args):
-        total = total + arg * (0.9 / (1 + (i + 2 * k) % 5))
-    return tanh(total)
+        if i != first:
+            total = total + arg * (0.9 / (1 + (i + 2 * k) % 5))
+    return args[first] + 0.1 * total if case.linear else tanh(total)
 
 
 def inner_step(one: Any, total: Any) -> Any:
@@ -177,7 +187,7 @@ def build(case: Case) -> Built:
         if nested:
             rows, _ = graphc.scan(inner_step, given[0], T.zeros(()))
             given.append(given[-1] * rows[-1])
-        outs = [mix(given, k, T.tanh) for k in range(len(case.states))]
+        outs = [mix(given, k, T.tanh, case) for k in range(len(case.states))]
         found: list[Any] = [[*outs, draw] if random else outs]
         if "updates" in case.flags:
             found.append({S: T.tanh(S + outs[0])})
@@ -249,7 +259,7 @@ def run(case: Case, given: dict[Any, np.ndarray], draws: np.ndarray | None) -> R
             for one in args[0]:
                 total = inner_step(one, total)
             args.append(args[-1] * total)
-        outs = [mix(args, k, np.tanh) for k in range(len(case.states))]
+        outs = [mix(args, k, np.tanh, case) for k in range(len(case.states))]
         for one, out in zip(known, outs, strict=True):
             one.append(out)
         shared = np.tanh(shared + outs[0])

@@ -24,7 +24,9 @@ def _infer_get(inputs: tuple[Node, ...], attrs: Attrs) -> TensorType:
 
 def _get_dims(node: Node) -> tuple[Dim, ...]:
     bundle = node.inputs[0]
-    return bundle.op.dims(bundle)[node.attrs["index"]]  # type: ignore[no-any-return]
+    if "dims" not in bundle.__dict__:
+        bundle.__dict__["dims"] = bundle.op.dims(bundle)
+    return bundle.__dict__["dims"][node.attrs["index"]]  # type: ignore[no-any-return]
 
 
 _get = register(
