@@ -361,7 +361,8 @@ class Change:
         self, new: dict[Node, Node], k: int, value: Node, traced: bool, steps: Node
     ) -> None:
         if not traced:
-            new[self._finals[k]] = value
+            if k in self._finals:  # else only the loop itself reads it
+                new[self._finals[k]] = value
             return
         new[self._traces[k]] = value
         if k in self._finals:

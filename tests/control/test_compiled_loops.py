@@ -263,6 +263,20 @@ def test_a_sum_that_another_state_reads_stays_in_the_loop(backend: str) -> None:
     np.testing.assert_allclose(found["speed"], speed)
 
 
+def test_a_state_that_only_other_results_of_the_loop_read(backend: str) -> None:
+    start, weights = T.dvector("start"), np.array([0.5, -1.0])
+    (_, s), _ = graphc.scan(
+        lambda row, h: [T.tanh(row + h), T.exp(h * weights)], m, outputs_info=[start, None]
+    )
+    f = graphc.function([m, start], [s, T.grad(s.sum(), start)], backend=backend)
+    given = np.random.default_rng(0).normal(size=(5, 2))
+    h, expected = np.zeros(2), []
+    for row in given:
+        expected.append(np.exp(h * weights))
+        h = np.tanh(row + h)
+    np.testing.assert_allclose(f(given, np.zeros(2))[0], expected)
+
+
 def test_a_part_of_a_sum_that_is_kept_stays_in_the_loop(backend: str) -> None:
     final, ys = graphc.loop(lambda s, one: (s + one + one**2, s + one), 0.0, xs)
     steps = np.linspace(0.1, 0.5, 5)
