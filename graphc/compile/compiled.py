@@ -491,6 +491,9 @@ def guard_failed(guard: Guard, left: int, right: int) -> GraphcError:
     if guard.relation == ">=" and node.op.kind is not Kind.REGION:
         what = f"{node.op.name}: a window of {right} does not fit an axis of size {left}"
         return ShapeError(message(what, operands, node.where))
+    if guard.relation == ">=" and right == 0:
+        what = f"{node.op.name}: a loop cannot make {left} steps"
+        return GraphcValueError(message(what, operands, node.where))
     if guard.relation == ">=":
         what = f"{node.op.name}: a sequence of {left} elements for {right} steps"
         return ShapeError(message(what, operands, node.where))

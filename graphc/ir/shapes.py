@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.errors import ShapeError, message
+from graphc.ir import dtypes
 from graphc.ir.node import DIM, Node, apply, const, number, operand
 from graphc.ir.op import OPS
 from graphc.ir.walk import demanded, toposort
@@ -68,6 +69,21 @@ def as_dim(node: Node) -> Dim:
 def as_size_node(size: Dim) -> Node:
     """Return a size as an int64 scalar node."""
     return const(size, "int64") if isinstance(size, int) else size
+
+
+def never_negative(node: Node, depth: int = 6) -> bool:
+    """Tell whether a scalar is a size, or made of sizes so that it cannot be below 0."""
+    value = number(node)
+    if value is not None:
+        return value >= 0
+    if node.op is DIM or dtypes.kind(node.type.dtype) == "uint":
+        return True
+    if not depth:
+        return False
+    below = (never_negative(child, depth - 1) for child in node.inputs)
+    if node.op.name == "maximum":
+        return any(below)
+    return node.op.name in ("add", "mul", "minimum", "int_div", "cast") and all(below)
 
 
 # -- arithmetic on sizes, folded as it is written -------------------------------------------------

@@ -43,7 +43,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.node import CONST, DIM, PARAM, Node, apply, as_node, dim, make, operand
 from graphc.ir.op import Kind, Op, register
 from graphc.ir.replace import substitute
-from graphc.ir.shapes import Dim, add, as_dim, as_size_node, located, sizes
+from graphc.ir.shapes import Dim, add, as_dim, as_size_node, located, never_negative, sizes
 from graphc.ir.source import here
 from graphc.ir.types import Attrs, TensorType, TupleType
 from graphc.ir.walk import demanded, depends_on, toposort
@@ -282,6 +282,8 @@ def _scan_checks(node: Node) -> list[tuple[Any, ...]]:
         for sequence in scan_parts(node)[0]
         if sizes(sequence)[0] is not count
     ]
+    if isinstance(count, Node) and not never_negative(count):
+        found.append((count, ">=", 0, node))
     inside: list[tuple[Any, ...]] = []
     for parameter, following in zip(
         body.params[n_seq : n_seq + n_carry], body.results, strict=False

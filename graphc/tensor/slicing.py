@@ -21,8 +21,18 @@ from graphc.errors import (
     message,
 )
 from graphc.ir import dtypes
-from graphc.ir.node import DIM, Node, as_node, number, operand
-from graphc.ir.shapes import Dim, add, as_dim, at_least, at_most, floor_div, sizes, sub
+from graphc.ir.node import Node, as_node, operand
+from graphc.ir.shapes import (
+    Dim,
+    add,
+    as_dim,
+    at_least,
+    at_most,
+    floor_div,
+    never_negative,
+    sizes,
+    sub,
+)
 from graphc.ir.source import here
 from graphc.ops.elementwise import cast, lt, where
 from graphc.ops.movement import dimshuffle
@@ -222,27 +232,12 @@ def _place(index: Dim, size: Dim, x: Node, axis: int) -> Dim:
         if isinstance(size, int):
             return checked(index, size, x, axis)
         return index if index >= 0 else sub(size, -index)
-    return index if _never_negative(index) else _wrap(index, size)
+    return index if never_negative(index) else _wrap(index, size)
 
 
 def _wrap(index: Node, size: Dim) -> Node:
     """Return an index with the size added where it is negative."""
     return where(lt(index, 0), add(index, size), index)  # type: ignore[no-any-return]
-
-
-def _never_negative(node: Node, depth: int = 6) -> bool:
-    """Tell whether a scalar is a size, or made of sizes so that it cannot be below 0."""
-    value = number(node)
-    if value is not None:
-        return value >= 0
-    if node.op is DIM or dtypes.kind(node.type.dtype) == "uint":
-        return True
-    if not depth:
-        return False
-    below = (_never_negative(child, depth - 1) for child in node.inputs)
-    if node.op.name == "maximum":
-        return any(below)
-    return node.op.name in ("add", "mul", "minimum", "int_div", "cast") and all(below)
 
 
 def _bounds(part: Slice, size: Dim, x: Node) -> tuple[Dim, Dim, int]:
@@ -285,7 +280,7 @@ def _cut(bound: Dim, size: Dim) -> Dim:
     """Return a bound counted from 0 and limited to [0, size]."""
     if isinstance(bound, int):
         return at_most(size, bound) if bound >= 0 else at_least(sub(size, -bound), 0)
-    if _never_negative(bound):
+    if never_negative(bound):
         return at_most(bound, size)
     return at_most(at_least(_wrap(bound, size), 0), size)
 
@@ -305,7 +300,7 @@ def _cut_down(bound: Dim, size: Dim) -> Dim:
     last = sub(size, 1)
     if isinstance(bound, int):
         return at_most(last, bound) if bound >= 0 else at_least(sub(size, -bound), -1)
-    if _never_negative(bound):
+    if never_negative(bound):
         return at_most(bound, last)
     return at_most(at_least(_wrap(bound, size), -1), last)
 

@@ -90,8 +90,17 @@ def test_a_sequence_that_is_too_short(backend: str) -> None:
     out, _ = graphc.scan(lambda one: one + 1, xs, n_steps=4)
     f = graphc.function([xs], out, backend=backend)
     assert f(np.zeros(6)).shape == (4,)
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match="a sequence of 3 elements for 4 steps"):
         f(np.zeros(3))
+
+
+def test_a_number_of_steps_below_zero(backend: str) -> None:
+    n = T.lscalar("n")
+    out, _ = graphc.scan(lambda h: h * x, outputs_info=1.0, n_steps=n)
+    f = graphc.function([x, n], [out, T.grad(out.sum(), x)], backend=backend)
+    assert f(2.0, 0)[0].shape == (0,)
+    with pytest.raises(GraphcValueError, match="a loop cannot make -2 steps"):
+        f(2.0, -2)
 
 
 def test_a_state_that_does_not_keep_its_size(backend: str) -> None:
