@@ -4,12 +4,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from graphc.emit.writer import Names
 from graphc.ir.node import Node
 from graphc.lower.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that took time during a call.
+
+    Attributes
+    ----------
+    step : int
+        Of the program, counted from 1; 0 before the first one.
+    kind : str
+        ``"kernel"``, ``"to device"``, ``"to host"``, ``"on device"`` (copies and fills there), or
+        ``"host"``.
+    name : str
+        Of the kernel.
+    nbytes : int
+        Of a copy.
+    seconds : float
+    """
+
+    step: int
+    kind: str
+    name: str
+    nbytes: int
+    seconds: float
+
+
+class Recorder(Protocol):
+    """Notes what happens while a program runs."""
+
+    def at(self, step: int) -> None:
+        """Note that a step begins; 0 when the call ends."""
+
+    def events(self) -> list[Event]:
+        """Return what happened since the last time, in order, when all of it is done."""
 
 
 class DeviceValue:
@@ -49,6 +85,10 @@ class Executable:
         argument; raises `DeviceError` where it lies elsewhere.
     device : object, optional
         What it runs on, besides the host.
+    recording : callable
+        Returns a context manager, in which a `Recorder` notes what happens.
+    bandwidth : callable
+        Returns how many bytes a second a plain copy reads and writes where the program runs.
     """
 
     backend: str
@@ -60,6 +100,8 @@ class Executable:
     quiet: bool
     namespace: dict[str, Any]
     scalar_argument: Callable[[Any], Any]
+    recording: Callable[[], AbstractContextManager[Recorder]]
+    bandwidth: Callable[[], float]
     device_argument: Callable[[Any], Any] | None = None
     device: Any = None
 

@@ -24,6 +24,7 @@ from graphc.compile.arguments import Argument, checker
 from graphc.compile.build import build
 from graphc.compile.definition import Definition, one_variable_each, swapped
 from graphc.compile.files import write_file
+from graphc.compile.profile import Profile
 from graphc.compile.shared import SharedVariable, updating
 from graphc.compile.standalone import unchecked, write_source
 from graphc.compile.values import Values
@@ -75,14 +76,15 @@ class CompiledFunction:
         Seconds that compiling took.
     definition : Definition
         What it was made of, and can be made of again.
-    profile : None
-        There for Theano's sake; `explain` shows what a call does.
+    profile : Profile
+        ``with f.profile() as p: f(...)`` notes what steps and kernels take, and ``print(p)`` shows
+        it; compiled with ``profile=True``, all calls are noted.
     """
 
-    profile = None
-
-    def __init__(self, definition: Definition, start: float | None = None) -> None:
-        """Compile a definition; ``start`` is when that began."""
+    def __init__(
+        self, definition: Definition, start: float | None = None, profile: bool = False
+    ) -> None:
+        """Compile a definition; ``start`` is when that began, ``profile`` to watch all calls."""
         start = now() if start is None else start
         log: list[Any] = []
         executable = build(definition, log)
@@ -98,7 +100,8 @@ class CompiledFunction:
         self._subsets: dict[tuple[int, ...] | str, CompiledFunction] = {}
         self._trust = False
         self._filename = f"<graphc {self.name} {next(_numbers)}>"
-        self._run = executable.bind(self._filename, self._bindings(executable))
+        self.profile = Profile(self.name, executable, profile, self._prepare)
+        self._prepare()
         self._changed = {old for old, _ in definition.updates}
         self._updates = bool(self.program.updates)
         _show(self._filename, executable.host_source)
@@ -213,6 +216,7 @@ class CompiledFunction:
             borrowed = (True,) * len(self.definition.outputs)
             definition = replace(self.definition, borrowed=borrowed)
             found = self._subsets["device"] = CompiledFunction(definition)
+            self.profile.join(found.profile)
         return found
 
     @property
@@ -238,6 +242,7 @@ class CompiledFunction:
         found = self._subsets.get(places)
         if found is None:
             found = self._subsets[places] = CompiledFunction(self.definition.subset(places))
+            self.profile.join(found.profile)
         return found
 
     def _located(self, error: Exception) -> Exception:
@@ -305,12 +310,21 @@ class CompiledFunction:
     @trust_input.setter
     def trust_input(self, trust: bool) -> None:
         if bool(trust) is not self._trust:
-            names = [self._executable.names[a.node] for a in self._arguments if a.node.ndim]
-            text = unchecked(self._executable.host_source, names) if trust else None
-            self._run = self._executable.bind(
-                self._filename, self._bindings(self._executable), text
-            )
             self._trust = bool(trust)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Set what a call runs: with or without checks, watched or not."""
+        executable, text = self._executable, self._executable.host_source
+        bindings = self._bindings(executable)
+        if self._trust:
+            names = [executable.names[a.node] for a in self._arguments if a.node.ndim]
+            text = unchecked(text, names)
+
+        def bind(text: str, more: dict[str, Any]) -> Any:
+            return executable.bind(self._filename, bindings | more, text)
+
+        self._run = self.profile.watched(bind, text) if self.profile.active else bind(text, {})
 
     # -- copies --
 
@@ -326,8 +340,10 @@ class CompiledFunction:
 
         Parameters
         ----------
-        share_memory, profile
+        share_memory : bool
             Accepted for Theano's sake; each function keeps buffers of its own.
+        profile : bool, optional
+            As for `function`.
         swap : dict or sequence of pairs, optional
             Shared variables to put in place of others, of the same type.
         delete_updates : bool
@@ -365,7 +381,7 @@ class CompiledFunction:
             definition = replace(definition, updates=())
         if name is not None:
             definition = replace(definition, name=identifier(name))
-        return CompiledFunction(one_variable_each(definition), start)
+        return CompiledFunction(one_variable_each(definition), start, bool(profile))
 
     def __copy__(self) -> CompiledFunction:
         return self.copy()

@@ -77,7 +77,10 @@ def function(
         By default ``graphc.config.backend``.
     device : str, optional
         OpenCL device by name; by default ``graphc.config.device``.
-    accept_inplace, rebuild_strict, profile
+    profile : bool, optional
+        True notes what the steps of every call take: ``print(f.profile())``. By default
+        ``graphc.config.profile``.
+    accept_inplace, rebuild_strict
         Accepted for Theano's sake.
 
     Returns
@@ -127,7 +130,8 @@ def function(
         device=device or config.device or None,
     )
     _check_leaves(definition, on_unused_input or config.on_unused_input)
-    return CompiledFunction(one_variable_each(definition), start)
+    watched = bool(config.profile if profile is None else profile)
+    return CompiledFunction(one_variable_each(definition), start, watched)
 
 
 def _sequence(value: Any, what: str) -> list[Any]:

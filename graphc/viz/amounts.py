@@ -29,28 +29,33 @@ def array(dtype: str, shape: Iterable[Dim], labels: Labels) -> Amount:
     return Counter({tuple(sorted(factors)): known})
 
 
-def moved(
-    program: Program, reads: Sequence[Node], writes: Sequence[Node], labels: Labels
-) -> Amount:
-    """Return the bytes that a step reads and writes if it touches each array once."""
-    total: Amount = Counter()
+def touched(
+    program: Program, reads: Sequence[Node], writes: Sequence[Node]
+) -> list[tuple[str, tuple[Dim, ...]]]:
+    """Return dtypes and shapes of what a step reads and writes if it touches each array once."""
+    found: list[tuple[str, tuple[Dim, ...]]] = []
     seen: set[Node] = set()
     for node in dict.fromkeys(reads):
         base = program.base(node)
         if not node.type.ndim or is_const(base) or base in seen:
             continue
         place = strided(node, program.stored, program.sizes)
-        touched = [
-            size
-            for size, stride in zip(place.shape, place.strides, strict=True)
-            if not (isinstance(stride, int) and stride == 0)
-        ]
+        sizes = zip(place.shape, place.strides, strict=True)
+        walked = [s for s, stride in sizes if not (isinstance(stride, int) and stride == 0)]
         if base is node:
             seen.add(base)
-        total += array(node.type.dtype, touched, labels)
-    for node in writes:
-        if node.type.ndim:
-            total += array(node.type.dtype, program.sizes.of(node), labels)
+        found.append((node.type.dtype, tuple(walked)))
+    arrays = [node for node in writes if node.type.ndim]
+    return found + [(node.type.dtype, program.sizes.of(node)) for node in arrays]
+
+
+def moved(
+    program: Program, reads: Sequence[Node], writes: Sequence[Node], labels: Labels
+) -> Amount:
+    """Return the bytes that a step reads and writes if it touches each array once."""
+    total: Amount = Counter()
+    for dtype, shape in touched(program, reads, writes):
+        total += array(dtype, shape, labels)
     return total
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphc.backends.base import Executable
 from graphc.backends.numpy.backend import HELPERS, NumpyBackend
+from graphc.backends.numpy.recording import bandwidth, recording
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names, names_of
 from graphc.ir.dtypes import DTYPES
@@ -32,6 +33,8 @@ def build(program: Program, form: str | tuple[str, ...]) -> Executable:
         quiet=not _plain(program, text),
         namespace=dict(host.namespace),
         scalar_argument=_scalar,
+        recording=recording,
+        bandwidth=bandwidth,
     )
 
 
@@ -41,6 +44,7 @@ def _names(program: Program) -> Names:
         f"k{k}{end}" for k in range(1, len(program.every_step) + 1) for end in ("", "_tiles")
     ]
     own = ["np", "inf", "nan", "ndarray", "pool", "buffers", "make_buffers", "guard_error"]
+    own += ["at_step", "locals"]
     helpers = [name for source in HELPERS for name in source.__all__]
     return names_of(program, [*own, "argument", "Shared", "special", *helpers, *DTYPES, *kernels])
 

@@ -209,9 +209,11 @@ class Memory:
         one.array = np.empty(one.shape, one.dtype)
         if not one.array.size:
             return None
-        return opencl().enqueue_copy(
+        event = opencl().enqueue_copy(
             self.device.queue, plain_array(one.array), one.buffer, is_blocking=False
         )
+        self.device.note("to host", one.nbytes, event)
+        return event
 
     def number(self, array: DeviceArray, place: int = 0) -> Any:
         """Wait for what is queued and return one element, in the form of the host's scalars."""

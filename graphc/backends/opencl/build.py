@@ -13,6 +13,7 @@ from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenC
 from graphc.backends.opencl.device import Device, get_device
 from graphc.backends.opencl.indexing import IndexRoutines
 from graphc.backends.opencl.programs import Programs
+from graphc.backends.opencl.recording import bandwidth, recording
 from graphc.backends.opencl.routines import Routines, prepare
 from graphc.emit.host import HostFunction
 from graphc.emit.writer import Names, names_of
@@ -98,6 +99,8 @@ def build_on(device: Device, program: Program, form: str | tuple[str, ...]) -> E
         quiet=any(isinstance(step, Host) for step in program.every_step),
         namespace=namespace,
         scalar_argument=_scalar,
+        recording=lambda: recording(device),
+        bandwidth=lambda: bandwidth(device),
         device_argument=memory.argument,
         device=device,
     )
@@ -108,6 +111,7 @@ def _names(program: Program) -> Names:
     numbers = range(1, len(program.every_step) + 1)
     kernels = [f"k{place}" for place in numbers]  # and their parts, k1_0
     own = ["np", "inf", "nan", "ndarray", "pool", "guard_error", "bool_", "special", *DTYPES]
+    own += ["at_step", "locals"]
     helpers = [name for names in HELPERS.values() for name in names]
     called = [*helpers, *MEMORY, *ROUTINE_NAMES, *indexing.NAMES, *along.NAMES]
     return names_of(program, [*own, *called, *kernels])

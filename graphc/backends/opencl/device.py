@@ -85,6 +85,10 @@ class Device:
         What was measured on it.
     context, queue
         pyopencl's objects.
+    recorder : object, optional
+        Is told of everything that is queued, by its ``note``.
+    recording : lock
+        Held while there is one.
 
     Examples
     --------
@@ -114,6 +118,8 @@ class Device:
         self._in_flight = InFlight()
         self._lock = threading.RLock()
         self._shared_type = shared_buffer_type(module)
+        self.recorder: Any = None
+        self.recording = threading.RLock()
 
     def __repr__(self) -> str:
         return f"<Device {self.info.label}>"
@@ -208,7 +214,7 @@ class Device:
         array = np.empty(shape, dtype)
         if array.size:
             with self._in_flight.settled():
-                self._checked(
+                event = self._checked(
                     opencl().enqueue_copy,
                     self.queue,
                     plain_array(array),
@@ -216,6 +222,7 @@ class Device:
                     src_offset=offset * array.itemsize,
                     is_blocking=True,
                 )
+                self.note("to host", array.nbytes, event)
         return array
 
     @contextmanager
@@ -256,7 +263,7 @@ class Device:
         """Queue a copy of bytes from one buffer to another."""
         check_process()
         if nbytes:
-            self._checked(
+            event = self._checked(
                 opencl().enqueue_copy,
                 self.queue,
                 target,
@@ -265,12 +272,15 @@ class Device:
                 src_offset=source_offset,
                 dst_offset=target_offset,
             )
+            self.note("on device", nbytes, event)
 
     def fill_buffer(self, buffer: cl.Buffer, value: Array, nbytes: int, offset: int = 0) -> None:
         """Queue a value, an array of one element, for a piece of a buffer; sizes are in bytes."""
         check_process()
         if nbytes:
-            self._checked(opencl().enqueue_fill_buffer, self.queue, buffer, value, offset, nbytes)
+            fill = opencl().enqueue_fill_buffer
+            event = self._checked(fill, self.queue, buffer, value, offset, nbytes)
+            self.note("on device", nbytes, event)
 
     def finish(self) -> None:
         """Wait until everything queued is done."""
@@ -373,6 +383,11 @@ class Device:
             "  - smaller batches, or float32 instead of float64, need less"
         )
 
+    def note(self, kind: str, nbytes: int, event: Any) -> None:
+        """Tell of a copy, if somebody wants to know."""
+        if self.recorder is not None:
+            self.recorder.note(kind, "", nbytes, event)
+
     def relieve(self) -> None:
         """Give the pool's memory back to the driver, after waiting for its last users."""
         self.finish()
@@ -403,6 +418,7 @@ class Device:
         if not waits and not private:
             plain = plain.copy()
         event = self._checked(opencl().enqueue_copy, self.queue, buffer, plain, is_blocking=waits)
+        self.note("to device", plain.nbytes, event)
         if not waits:
             self._keep(event)  # holds the array, and its destructor would wait
 

@@ -33,7 +33,7 @@ class Kernel:
         One per parameter: None for a buffer, the dtype of a number passed by value.
     """
 
-    __slots__ = ("_arguments", "_enqueue", "_handle", "_queue", "device", "name")
+    __slots__ = ("_arguments", "_enqueue", "_handle", "device", "name")
 
     def __init__(
         self, device: Device, program: cl.Program, name: str, scalars: Sequence[DTypeLike | None]
@@ -41,7 +41,6 @@ class Kernel:
         module = opencl()
         self.device = device
         self.name = name
-        self._queue = device.queue
         self._enqueue = module.enqueue_nd_range_kernel
         self._arguments: tuple[Any, ...] = ()
         try:
@@ -96,9 +95,12 @@ class Kernel:
         if 0 in global_size:
             return None
         try:
-            return self._enqueue(self._queue, self._handle, global_size, local_size)
+            event = self._enqueue(self.device.queue, self._handle, global_size, local_size)
         except opencl().Error as error:
-            return self._again(error, global_size, local_size)
+            event = self._again(error, global_size, local_size)
+        if self.device.recorder is not None:
+            self.device.recorder.note("kernel", self.name, 0, event)
+        return event
 
     def run(
         self,
@@ -122,13 +124,13 @@ class Kernel:
             raise DeviceError(f"{sizes}: {describe(error)}") from error
         self.device.relieve()
         try:
-            return self._enqueue(self._queue, self._handle, global_size, local_size)
+            return self._enqueue(self.device.queue, self._handle, global_size, local_size)
         except opencl().Error as second:
             raise DeviceError(f"{sizes}: {describe(second)}; {self.device.no_room()}") from second
 
     def _info(self, what: str) -> Any:
         field = getattr(opencl().kernel_work_group_info, what)
-        return self._handle.get_work_group_info(field, self._queue.device)
+        return self._handle.get_work_group_info(field, self.device.queue.device)
 
 
 CPU_GROUP = 64

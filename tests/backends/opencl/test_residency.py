@@ -157,3 +157,57 @@ def test_values_of_shared_variables_where_they_lie(where: Device) -> None:
         w.set_value(Memory(where).send(np.ones((2, 2))))
     with pytest.raises(DTypeError, match="without rounding"):
         graphc.shared(np.ones(3, "int32")).set_value(old)
+
+
+# -- copies ---------------------------------------------------------------------------------------
+
+
+def copies(profile: Any) -> dict[str, tuple[int, int | None]]:
+    """Return how many copies between host and device there were, and of how many bytes."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for record in profile.copies:
+        count, nbytes = found.get(record.kind, (0, 0))
+        found[record.kind] = (count + record.count, (nbytes or 0) + (record.nbytes or 0))
+    return found
+
+
+def test_a_training_step_copies_its_inputs_and_asked_for_outputs_only(where: Device) -> None:
+    x, y, rate = T.dmatrix("x"), T.dvector("y"), T.dscalar("rate")
+    hidden = graphc.shared(RNG.normal(size=(4, 8)), "hidden")
+    w, b = graphc.shared(RNG.normal(size=8), "w"), graphc.shared(0.0, "b")
+    momentum = graphc.shared(np.zeros(8), "momentum")
+    p = T.nnet.sigmoid(T.dot(T.tanh(T.dot(x, hidden)), w) + b)
+    cost = T.nnet.binary_crossentropy(p, y).mean()
+    gh, gw, gb = T.grad(cost, [hidden, w, b])
+    step = graphc.function(
+        [x, y, rate],
+        [p, cost],
+        updates=[
+            (hidden, hidden - rate * gh),
+            (momentum, 0.9 * momentum - rate * gw),
+            (w, w + 0.9 * momentum - rate * gw),
+            (b, b - rate * gb),
+        ],
+        backend="opencl",
+    )
+    value, labels = RNG.normal(size=(50, 4)), (RNG.random(50) < 0.5) * 1.0
+    step(value, labels, 0.1)  # brings the shared variables to the device
+    own = not where.limits.shares_memory
+    with step.profile() as profile:
+        step(value, labels, 0.1)
+        step(value, labels, 0.1)
+    both = {"to device": (4, 2 * 8 * 250), "to host": (4, 2 * 8 * 51)}
+    assert copies(profile) == (both if own else {})
+    given = Memory(where).send(value), Memory(where).send(labels)
+    profile.reset()
+    with profile:
+        assert step(*given, 0.1, device=True)[0].shape == (50,)
+    assert profile.records and copies(profile) == {}, "nothing at all is copied"
+    profile.reset()
+    with step.profile() as profile:
+        w.get_value()
+        step(*given, 0.1)
+        w.set_value(np.zeros(8))
+        step(*given, 0.1)
+    found = copies(profile)
+    assert found["to device"] == (1, 64), "the new value of w, once"
