@@ -280,9 +280,10 @@ class Profile:
         columns = ("step", "what", "count", "ms", "MB", "GB/s", "GFLOP/s", "floor")
         lines = _table([columns, *rows])
         busy = sum(record.seconds for record in self._own())
+        calls = f"{self.calls} call{'s' * (self.calls != 1)}"
         return "\n".join(
             [
-                f"{head}: {self.calls} call{'s' * (self.calls != 1)}, {_ms(self.seconds, self.calls)} ms each,"
+                f"{head}: {calls}, {_ms(self.seconds, self.calls)} ms each,"
                 f" {_ms(busy, self.calls)} ms in what follows",
                 *lines,
                 f"per call; floor: the time a copy takes for as many bytes, at {speed:.1f} GB/s",
