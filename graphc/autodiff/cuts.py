@@ -6,10 +6,13 @@ For messages only. The reverse pass does not need it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from graphc.autodiff.loops import loop_entries
+from graphc.autodiff.reverse import gradients
 from graphc.ir import dtypes
 from graphc.ir.node import DIM, Node, is_tuple
+from graphc.ir.op import OPS
 from graphc.ir.types import LANGUAGE
 from graphc.ir.walk import depends_on, toposort
 from graphc.ops.results import results
@@ -59,19 +62,31 @@ def trace(outputs: Sequence[Node], x: Node, constant: Collection[Node] = ()) -> 
 
 
 def _inputs_with_gradient(node: Node, users: set[Node], found: list[Path]) -> Iterator[Node]:
-    if node.op.vjp is None:
+    if node.op.vjp is None and node.op is not OPS["scan"]:
         yield from users.intersection(node.inputs)
         return
-    g = results(node) if is_tuple(node) else node
-    for child, entry in zip(node.inputs, node.op.vjp(g, node, *node.inputs), strict=True):
+    for child, entry in zip(node.inputs, _entries(node, users), strict=True):
         if child not in users:
             continue
         if entry is not None or not _is_float(child):
             yield child
         else:
             why = node.op.details.get("cuts")
+            if node.op is OPS["scan"]:
+                why = f"no result of the loop that is used changes with {_label(child)}"
             why = why or f"{node.op.name} uses only the shape of {_label(child)}"
             found.append(Path(True, node, why))
+
+
+def _entries(node: Node, users: set[Node]) -> Sequence[Any]:
+    """Return what the gradient of an op gives each input: None where it gives nothing."""
+    if node.op is OPS["scan"]:
+        given = [one if _is_float(one) else None for one in results(node)]
+        active = {user for user in users if not is_tuple(user) and _is_float(user)}
+        return loop_entries(node, given, active, gradients)
+    assert node.op.vjp is not None
+    g = results(node) if is_tuple(node) else node
+    return node.op.vjp(g, node, *node.inputs)
 
 
 def _arrive(
