@@ -45,10 +45,11 @@ def lower(
     lent : sequence of bool, optional
         For each output, whether it may lie in memory that the next call writes again.
     """
-    results = expand_composites([*outputs, *(new for _, new in updates)], limits.backend)
+    results = [*outputs, *(new for _, new in updates)]
+    results = expand_composites(results, limits.backend, limits.whole)
     if optimize:
         results = simplify(results, phases=("canonical", "specialise"), log=log)
-        results = expand_composites(results, limits.backend)
+        results = expand_composites(results, limits.backend, limits.whole)
     if not limits.halves:
         results = widen_halves(results)
     outputs, new = results[: len(outputs)], results[len(outputs) :]

@@ -38,6 +38,8 @@ class Limits:
         Whether it computes with float16; otherwise that is only stored.
     host_products : tuple of (str, float)
         Dtypes of which products of matrices are left to the host, from so many multiplications on.
+    whole : frozenset of str
+        Composites over the last axes that have a routine, and need not be made of other ops.
     """
 
     backend: str
@@ -47,6 +49,7 @@ class Limits:
     row_writes: frozenset[Kind] = frozenset(Kind)
     halves: bool = True
     host_products: tuple[tuple[str, float], ...] = ()
+    whole: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,7 @@ class Scope:
                 # what reads it must come after what it reads
                 self.fusion.add(node, True, path, below)
             return
-        alone = node.op.kind is Kind.REGION
+        alone = node.op.kind in (Kind.REGION, Kind.COMPOSITE)
         if (
             alone
             or node.op.kind in (Kind.ELEMENTWISE, Kind.REDUCE, Kind.CALL)

@@ -46,6 +46,7 @@ HELPERS = {
     "graphc.backends.numpy.lapack": ("cholesky_or_nan", "expm", "solve_triangular"),
 }
 ROUTINE_NAMES = (
+    "along_rows",
     "copy_view",
     "dot",
     "draw",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.backends.base import Executable
-from graphc.backends.opencl import along, indexing
+from graphc.backends.opencl import along, indexing, softmax
 from graphc.backends.opencl.along import AlongRoutines
 from graphc.backends.opencl.arrays import Memory
 from graphc.backends.opencl.backend import HELPERS, MEMORY, ROUTINE_NAMES, OpenCLBackend
@@ -51,6 +51,7 @@ def for_device(name: str | None = None) -> tuple[Limits, Build]:
         row_writes=frozenset({Kind.ELEMENTWISE}),
         halves=False,
         host_products=tuple(device.choices.host_from.items()),
+        whole=frozenset(softmax.NAMES),
     )
 
     def build(program: Program, form: str | tuple[str, ...]) -> Executable:

@@ -192,6 +192,12 @@ def _scan(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
     host.body.line(f"scan_along({kind!r}, [{arrays}], {node.attrs['axis']}, {out})", [node])
 
 
+def _softmax(backend: OpenCLBackend, host: HostFunction, node: Node) -> None:
+    x = _contiguous(backend, host, node.inputs[0])
+    axes, out = len(node.attrs["axes"]), backend.array(host, node)
+    host.body.line(f"along_rows({node.op.name!r}, {x}, {axes}, {out})", [node])
+
+
 COPY: Routine = _copy
 ROUTINES: dict[str, Routine] = {
     "dot": _dot,
@@ -214,4 +220,6 @@ ROUTINES: dict[str, Routine] = {
     "cumsum": _scan,
     "cumprod": _scan,
     "recurrence": _scan,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
 }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphc.backends.opencl import products, random, windows
+from graphc.backends.opencl import products, random, softmax, windows
 from graphc.backends.opencl.arrays import DeviceArray, Memory
 from graphc.backends.opencl.device import Device
 from graphc.backends.opencl.kernel_files import read
@@ -149,6 +149,10 @@ class Routines:
         source = source._replace(strides=strides)
         products.copy(self.device, target.dtype, target.shape, source.as_view, target.as_view)
 
+    def along_rows(self, name: str, x: DeviceArray, axes: int, out: DeviceArray) -> None:
+        """Queue a kernel of `softmax` over the last axes."""
+        softmax.run(self.device, name, x, axes, out)
+
     def slide(self, name: str, *operands: Any) -> None:
         """Queue a routine of `windows`: arrays, the result, and where the windows lie."""
         windows.ROUTINES[name](self.device, *operands)
@@ -188,6 +192,8 @@ def prepare(device: Device, node: Node) -> None:
     """Build what the routine of a node will launch."""
     if node.op.name.startswith("random_"):
         random.prepare(device, node.type.dtype, node.op.name)
+    elif node.op.name in softmax.NAMES:
+        softmax.prepare(device, node.type.dtype, node.op.name)
     elif node.op.name in windows.ROUTINES:
         windows.prepare(device, node.op.name, node.type.dtype)
     elif node.op.name not in ("dot", "matmul"):
