@@ -117,6 +117,7 @@ LOOPS: dict[str, list[Callable[[], Node]]] = {
         lambda: total(T.dot(r.T, x[:2]), start),
         lambda: total(T.dot(square, h), start),
         lambda: total(T.dot(h, square) + x * scale, start),
+        lambda: _kept_anyway(),
         lambda: _embedded(r),
         lambda: _embedded(-T.exp(r) * scale + column[:2]),
         lambda: total(T.exp(x) - r.sum(axis=0) / scale + h * x, start),
@@ -133,6 +134,14 @@ def _with_invariant() -> Node:
     loop.constants = [(leaf, outer) for outer, leaf in replace.items()]
     loop.results = substitute(loop.results, replace)
     return loop.close()
+
+
+def _kept_anyway() -> Node:
+    """A sum of what is put out as well."""
+    acc, following = input_node(start.type), T.sin(h) + x
+    carries = [Carry(acc, start, acc - following), Carry(h, start, following)]
+    node = Loop(const(6), [(x, xs)], carries, outs=[following]).close()
+    return carry_of(node, 0) * out_of(node, 0)
 
 
 def _embedded(value: Node) -> Node:

@@ -258,13 +258,12 @@ def hoist_sums(node: Node) -> Node | None:
         return None
     sums = _accumulators(own)
     kept = [c.following for k, c in enumerate(loop.carries) if k not in sums]
-    for terms in sums.values():
-        kept += [term for term, _ in terms if _factors(term, own) is None]
-    if not any(_factors(term, own) for terms in sums.values() for term, _ in terms):
-        return None
+    every = [term for terms in sums.values() for term, _ in terms]
+    kept += [term for term in every if _factors(term, own) is None]
     total = _Total(Change(node), set(own.cone([*kept, *loop.outs])))
-    factors = [f for terms in sums.values() for t, _ in terms for f in _factors(t, own) or ()]
-    if not fits(total.new(factors), own.count):
+    factors = [factor for term in every for factor in _factors(term, own) or ()]
+    total.keep(factors)
+    if not any(map(total.leaves, every)) or not fits(total.new, own.count):
         return None
     try:
         for k, terms in sums.items():
@@ -371,12 +370,21 @@ class _Total:
     def __init__(self, change: Change, needed: Collection[Node]) -> None:
         self.change = change
         self.own = change.own
+        self.new: list[Node] = []  # what the loop will have to keep besides
         self._needed = needed
+        self._kept = set(self.own.loop.outs)
 
-    def new(self, factors: Iterable[Node]) -> list[Node]:
-        """Return what the loop will have to keep."""
-        ends = {n for factor in factors for n in self._ends(factor)}
-        return [n for n in ends if not self.change.is_there(n)]
+    def keep(self, factors: Iterable[Node]) -> None:
+        """Note what is to be known of each step after the loop."""
+        ends = dict.fromkeys(n for factor in factors for n in self._ends(factor))
+        self.new = [n for n in ends if not self.change.is_there(n)]
+        self._kept |= ends.keys()
+
+    def leaves(self, term: Node) -> bool:
+        """Tell whether a term is summed after the loop: a sum of what is kept costs no memory."""
+        return _factors(term, self.own) is not None or (
+            term in self._kept and self.own.varies(term)
+        )
 
     def _ends(self, factor: Node) -> list[Node]:
         found = _ends(factor, self.own, self._needed)
@@ -385,10 +393,10 @@ class _Total:
     def take(self, k: int, terms: list[tuple[Node, int]]) -> None:
         """Sum what can be of the terms of a carry after the loop."""
         change, carry = self.change, self.own.loop.carries[k]
-        rest = [(term, sign) for term, sign in terms if _factors(term, self.own) is None]
+        rest = [(term, sign) for term, sign in terms if not self.leaves(term)]
         total = change.values[k] if rest else carry.initial
         for term, sign in terms:
-            if (term, sign) not in rest:
+            if self.leaves(term):
                 part = self.over_steps(term)
                 total = total + part if sign > 0 else total - part
         change.values[k] = total
