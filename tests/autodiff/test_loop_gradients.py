@@ -280,6 +280,26 @@ def test_truncated_gradients_are_those_of_the_last_steps(limit: int) -> None:
             np.testing.assert_allclose(g, expected[leaf])
 
 
+def test_truncation_counts_from_the_step_that_stopped() -> None:
+    steps = 1 + int(np.argmax(AT[cs] > 0))
+    whole, wanted = stopped(), [xs, h0, w, b]
+    values = given(whole)
+    expected = evaluate(grad(whole, wanted), values)
+    assert 1 < steps < 4
+    for limit in (1, steps, 9):
+        loop = Loop.open(until(0.0))
+        loop.truncate = limit
+        node = loop.close()
+        cost = T.sqr(first_rows(out_of(node, 0), steps_of(node))).sum() + carry_of(node, 0).sum()
+        found = evaluate(simplified(cost, wanted), values)
+        if limit >= steps:
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_allclose(one, other)
+        else:
+            assert not found[1].any() and not found[0][: steps - limit].any()
+            assert found[0][steps - limit : steps].any() and not found[0][steps:].any()
+
+
 # -- what is not defined --------------------------------------------------------------------------
 
 
