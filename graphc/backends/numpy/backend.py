@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphc.backends.numpy import along, lapack, places, random, runtime, windows
-from graphc.backends.numpy.calls import run
+from graphc.backends.numpy.calls import ZEROS, is_zeros, run
 from graphc.backends.numpy.groups import Kernel, write_kernel
 from graphc.backends.numpy.views import view_expression, view_source
 from graphc.emit import scalars
@@ -145,9 +145,16 @@ class NumpyBackend:
             text = view_expression(host, node, self.value(host, node.inputs[0]))
             host.body.line(f"np.copyto({host.stored(node)}, {text})", [node])
             return
-        operands = [self.value(host, child) for child in node.inputs]
+        operands = [self._operand(host, node, i) for i in range(len(node.inputs))]
         run(host, node, operands, {result: self._target(host, result) for result in step.writes})
         self._changed(host, [one for one in step.writes if one in host.program.buffers])
+
+    def _operand(self, host: HostFunction, node: Node, i: int) -> str:
+        """Return the text of an operand of a routine."""
+        child = node.inputs[i]
+        if i == 0 and node.op.name == "put" and is_zeros(child):
+            return ZEROS
+        return self.value(host, child)
 
     def _target(self, host: HostFunction, node: Node) -> str:
         """Return the name that a routine leaves a result under: a variable, or an array."""

@@ -17,7 +17,7 @@ from graphc.backends.numpy.leave import leave
 from graphc.backends.numpy.views import slice_text
 from graphc.emit.host import HostFunction
 from graphc.errors import NotSupportedError, message
-from graphc.ir.node import Node, operand
+from graphc.ir.node import Node, number, operand
 from graphc.ir.shapes import as_dim
 from graphc.ir.types import TupleType
 from graphc.lower.program import is_scalar
@@ -41,6 +41,15 @@ def _join(host: HostFunction, node: Node, operands: list[str], out: str) -> None
     host.body.line(f"np.concatenate(({', '.join(operands)}), {axis}, {out})", [node])
 
 
+ZEROS = "0"
+"""The operand of a put that is an array of zeros, which need not be one."""
+
+
+def is_zeros(node: Node) -> bool:
+    """Tell whether an array is zero everywhere, by the way it is made."""
+    return node.op.name == "expand" and number(node.inputs[0]) == 0
+
+
 def _put(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     x, y = operands[:2]
     index = [":"] * node.type.ndim
@@ -48,7 +57,9 @@ def _put(host: HostFunction, node: Node, operands: list[str], out: str) -> None:
     for axis, step, start in zip(axes, steps, node.inputs[2:], strict=True):
         length = host.program.sizes.of(node.inputs[1])[axis]
         index[axis] = slice_text(host, as_dim(start), length, step)
-    if x != out:
+    if x == ZEROS:
+        host.body.line(f"{out}.fill(0)", [node])
+    elif x != out:
         host.body.line(f"np.copyto({out}, {x})", [node])
     host.body.line(f"{out}[{', '.join(index)}] = {y}", [node])
 
