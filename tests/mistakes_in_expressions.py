@@ -168,6 +168,24 @@ a symbolic expression has no truth value before the call
 """,
     ),
     Mistake(
+        "if there is an expression",
+        """
+x = T.dmatrix("x")
+if not x:
+    x = T.dmatrix("other")
+""",
+        "GraphcTypeError",
+        """
+a symbolic expression has no truth value before the call
+    x : float64[?, ?]   from train.py:1
+  train.py:2
+    if not x:
+  use T.switch(condition, a, b), which chooses at every point;
+  T.and_, T.or_ and T.eq in place of and, or and ==;
+  x is not None, to ask whether there is an expression
+""",
+    ),
+    Mistake(
         "and of expressions",
         """
 x = T.dscalar("x")

@@ -144,6 +144,15 @@ def test_a_watch_on_float64(build: Any) -> None:
         assert caught[0].filename == __file__
 
 
+def test_a_constant_of_an_integer_widens_nothing() -> None:
+    dtypes = [T.constant(n).dtype for n in (1, -128, 128, -40_000, 2**40, True, np.int64(1), [1])]
+    assert dtypes == ["int8", "int8", "int16", "int32", "int64", "bool", "int64", "int64"]
+    one = T.constant(1)
+    with graphc.config.set(floatX="float32"):
+        assert (one - T.fscalar("x")).dtype == (one - 0.2).dtype == (1 / one).dtype == "float32"
+    assert (one * T.lscalar("n")).dtype == "int64" and (one * T.bscalar("b")).dtype == "int8"
+
+
 # -- what there is not ----------------------------------------------------------------------------
 
 

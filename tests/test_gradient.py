@@ -328,6 +328,14 @@ def test_the_cost_is_an_integer() -> None:
     assert "the cost is int64, and only floats have gradients" in text
 
 
+@pytest.mark.parametrize("declare", [lambda x: T.addbroadcast(x, 0), lambda x: x.sum(0)[None]])
+def test_of_a_row_that_is_repeated(declare: Callable[[Any], Any]) -> None:
+    x, w = T.dmatrix("x"), np.arange(6.0).reshape(3, 2)
+    for y in (declare(x) + np.zeros((3, 1)), declare(x) * np.ones((3, 1)), declare(x) + w):
+        (found,) = evaluate(T.grad((y * w).sum(), x), {x: np.ones((1, 2))})
+        np.testing.assert_array_equal(found, [w.sum(axis=0)])
+
+
 def test_wrt_is_an_integer() -> None:
     assert said(lambda: grad(cost, [x, i]), GraphcTypeError) == (
         """\

@@ -137,6 +137,17 @@ def number_dtype(number: bool | int | float) -> str:
     return "int64" if isinstance(number, int) else config.floatX
 
 
+def narrowest(number: int) -> str:
+    """Return the narrowest signed integer dtype that holds a number; int64 if none does.
+
+    Examples
+    --------
+    >>> narrowest(100), narrowest(-200)
+    ('int8', 'int16')
+    """
+    return next((dtype for dtype in INTS if fits(number, dtype)), "int64")
+
+
 @functools.cache
 def limits(dtype: str) -> tuple[float | int, float | int]:
     """Return the smallest and the largest value of a dtype."""

@@ -195,12 +195,11 @@ class Node(Expression):
     def __bool__(self) -> bool:
         value = number(self)
         if value is None:
-            raise _no_number(
-                self,
-                "a symbolic expression has no truth value before the call",
-                "T.switch(condition, a, b), which chooses at every point;"
-                "\nT.and_, T.or_ and T.eq in place of and, or and ==",
-            )
+            hint = "T.switch(condition, a, b), which chooses at every point;"
+            hint += "\nT.and_, T.or_ and T.eq in place of and, or and =="
+            if self.type.dtype != "bool":
+                hint += ";\nx is not None, to ask whether there is an expression"
+            raise _no_number(self, "a symbolic expression has no truth value before the call", hint)
         return bool(value)
 
     def __int__(self) -> int:

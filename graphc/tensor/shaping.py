@@ -207,8 +207,8 @@ def dimshuffle(x: Any, *pattern: Any) -> Any:
     return movement.dimshuffle(as_node(x), _several(pattern))
 
 
-def transpose(x: Any, *axes: Any) -> Any:
-    """Return x with its axes reversed, or in the order given.
+def transpose(x: Any, *order: Any, axes: Any = None) -> Any:
+    """Return x with its axes reversed, or in the order given: as one tuple or one by one.
 
     Examples
     --------
@@ -218,15 +218,15 @@ def transpose(x: Any, *axes: Any) -> Any:
     (float64[4, 3, 2], float64[2, 4, 3], float64[2, 4, 3])
     """
     x = as_node(x)
-    given = _several(axes)
-    if not given or given == (None,):
+    given = _several(order or (axes,))
+    if given == (None,):
         return movement.dimshuffle(x, range(x.type.ndim)[::-1])
-    order = [_axis(axis, x, "transpose") for axis in given]
-    if sorted(order) != list(range(x.type.ndim)):
+    wanted = [_axis(axis, x, "transpose") for axis in given]
+    if sorted(wanted) != list(range(x.type.ndim)):
         raise GraphcValueError(
             message(f"transpose: {given} is no order of its axes", [operand(x)], here())
         )
-    return movement.dimshuffle(x, order)
+    return movement.dimshuffle(x, wanted)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:

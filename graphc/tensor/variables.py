@@ -71,13 +71,16 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     ndim : int, optional
         Axes of the constant; new ones are put in front.
     dtype : dtype-like, optional
-        By default that of the array; Python numbers are int64, bool or floatX.
+        By default that of the array; of Python numbers bool, floatX, or the narrowest integer
+        that holds it, as in Theano: so that ``T.constant(1) - x`` has the dtype of x.
 
     Examples
     --------
     >>> import graphc.tensor as T
     >>> T.constant([1, 2, 3], ndim=2).type
     int64[1, 3]
+    >>> T.constant(1).type, (T.constant(1) - T.fscalar("x")).type
+    (int8[], float32[])
     """
     if isinstance(x, Node):
         if x.op is CONST and dtype is None:
@@ -85,6 +88,8 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
         raise GraphcTypeError(
             message("a constant is made of numbers", [operand(x)], here(), "use T.cast or x itself")
         )
+    if dtype is None and isinstance(x, int) and not isinstance(x, bool):
+        dtype = dtypes.narrowest(x)
     return _with_rank(const(x, None if dtype is None else dtypes.canonical(dtype)), name, ndim)
 
 

@@ -62,7 +62,6 @@ CONSTANTS = {
 
 # Shapes of variables, and the sizes that a rest of inputs stands for.
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
-    "expand_expand": {"x": (1, 4), "s": (3, 4), "t": (3, 4)},
     "reshape_reshape": {"x": (3, 4), "s": (4, 3), "t": (2, 6)},
     **{f"ifelse_{name}": {"c": ()} for name in ("same", "not", "ifelse_left", "ifelse_right")},
     "dot_neg_left": {"x": (3, 4), "y": (4,)},
@@ -201,6 +200,10 @@ PROCEDURES: dict[str, list[Callable[[], Node]]] = {
     "dimshuffle_expand": [
         lambda: dimshuffle(expand(row, (3, 4)), (1, 0)),
         lambda: dimshuffle(expand(s, (3, 4)), (1, -1, 0)),
+    ],
+    "expand_expand": [
+        lambda: apply(OPS["expand"], expand(row, (3, 4)), const(3), const(4)),
+        lambda: expand(expand(s, (1, 4)), (3, 4)),
     ],
     "expand_nothing": [lambda: apply(OPS["expand"], m, const(3), const(4))],
     "elementwise_expand": [

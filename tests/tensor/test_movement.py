@@ -61,6 +61,7 @@ ROWS: list[tuple[Callable[..., Any], Any]] = [
     ],
     (lambda n, x: n.swapaxes(x, 0, 2), X),
     (lambda n, x: n.transpose(x, (2, 0, 1)), X),
+    (lambda n, x: n.transpose(x, axes=[1, 2, 0]), X),
     *[
         (lambda n, x, k=k: getattr(n, f"atleast_{k}d")(x), x)
         for k in (1, 2, 3)

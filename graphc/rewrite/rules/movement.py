@@ -20,7 +20,7 @@ from graphc.rewrite.rule import procedure, rule, table, uses
 
 _EXPAND, _DIMSHUFFLE, _JOIN = OPS["expand"], OPS["dimshuffle"], OPS["join"]
 _PUT = OPS["put"]
-shuffle, broadcast, shape_as = raw("dimshuffle"), raw("expand"), raw("reshape")
+shuffle, shape_as = raw("dimshuffle"), raw("reshape")
 
 
 def same_size(a: Dim, b: Dim) -> bool:
@@ -75,10 +75,18 @@ def dimshuffle_expand(node: Node) -> Node | None:
 # -- expand ---------------------------------------------------------------------------------------
 
 
-@rule
-def expand_expand(x, s: Rest, t: Rest):
-    """A broadcast to the final sizes needs no stop in between."""
-    return broadcast(broadcast(x, s), t), broadcast(x, t)
+@procedure("expand", when=uses("expand"))
+def expand_expand(node: Node) -> Node | None:
+    """A broadcast to the final sizes needs no stop in between, unless that made a size 1.
+
+    Ends, as an expand goes.
+    """
+    inner = node.inputs[0]
+    x = inner.inputs[0]
+    stops = zip(x.type.shape, inner.type.shape, node.type.shape, strict=False)
+    if any(own != 1 and stop == 1 and wanted != 1 for own, stop, wanted in stops):
+        return None
+    return expand(x, node.inputs[1:])  # type: ignore[no-any-return]
 
 
 @procedure("expand")
