@@ -80,7 +80,8 @@ def _result(found: Loops, node: Node, opened: Opened) -> None:
     """Say what a result of a loop is, and what it comes from."""
     place = node.attrs["index"] - 1
     if place < 0:
-        found.words[node], source = "steps made", opened.stop or opened.node.inputs[0]
+        source = opened.node.inputs[0] if opened.stop is None else opened.stop
+        found.words[node] = "steps made"
     elif place < len(opened.leaves):
         source = opened.followings[place]
         found.words[node] = "all values" if opened.traced[place] else "last value"

@@ -23,6 +23,14 @@ def test_the_body_is_a_cluster_with_its_carry() -> None:
         assert "* x" in body or "x *" in body  # the op of the body stands in it
 
 
+def test_a_loop_that_stops_says_how_many_steps_it_made() -> None:
+    x = T.dvector("x")
+    _, halves = graphc.loop(lambda s: (s / 2, s), x, n_steps=9, until=lambda s: s.max() < 1)
+    f = graphc.function([x], halves)
+    assert "in each step, or until it stops" in f.dot_source()
+    assert "steps made" in f.dot_source()
+
+
 def test_a_closed_loop_is_one_box() -> None:
     x, k, last = power()
     text = graphc.function([x, k], last).dot_source(depth=0)
