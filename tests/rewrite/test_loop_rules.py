@@ -188,6 +188,17 @@ def test_what_nothing_uses_goes() -> None:
     assert "drop_dead" in fired
 
 
+def test_values_that_only_another_state_needs_are_not_kept() -> None:
+    k = T.dvector("k")
+    carries = [
+        Carry(h, h0, T.tanh(h + k) * x, traced=True),
+        Carry(k, h0, T.sin(h + k), traced=True),
+    ]
+    node = Loop(xs.shape[0], [(x, xs)], carries).close()
+    found, _ = check([carry_of(node, 1)])
+    assert loops(found)[0].attrs["traced"] == (False, True)
+
+
 def test_what_is_there_is_not_kept_again() -> None:
     loop = recurrence()
     loop.carries[0].traced = True
