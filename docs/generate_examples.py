@@ -10,6 +10,8 @@ file would write, so they cannot lie. A region begins with a comment and ends wi
     text in it; dots stand for what is left out.
 ``<!-- picture: FILE.svg | EXPRESSION | CAPTION -->``
     The picture of a DOT source, in `docs/images/`.
+``<!-- code: FILE | PART | PART -->``
+    Parts of a Python file, which begin so. They are run with the Python of the page.
 
 The Python blocks of a page are run as one file of the page's name, such as ``linear.py``, and the
 source lines in generated text are those of that file: they do not move when prose is edited.
@@ -41,10 +43,17 @@ PAGES = {
     "docs/tutorials/logistic.md": "logistic.py",
     "docs/tutorials/network.md": "network.py",
     "docs/tutorials/convolution.md": "convolution.py",
+    "docs/tutorials/loops-1-first.md": "first.py",
+    "docs/tutorials/loops-2-choices.md": "choices.py",
+    "docs/tutorials/loops-3-recurrent.md": "recurrent.py",
+    "docs/tutorials/loops-4-exploding.md": "exploding.py",
+    "docs/tutorials/loops-5-characters.md": "characters.py",
+    "docs/tutorials/loops-6-simulation.md": "simulation.py",
+    "docs/tutorials/loops-7-kalman.md": "kalman.py",
 }
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.M | re.S)
 REGION = re.compile(
-    r"^<!-- (?P<kind>generated|picture): (?P<what>.+?) -->\n(?:.*?^)?<!-- end -->$", re.M | re.S
+    r"^<!-- (?P<kind>generated|picture|code): (?P<what>.+?) -->\n(?:.*?^)?<!-- end -->$", re.M | re.S
 )
 ELLIPSIS = {"python no-run": "# ...", "c": "/* ... */", "text": "..."}
 VECTOR_BYTES = 32  # so that kernels on the pages do not depend on the processor of the writer
@@ -52,12 +61,14 @@ VECTOR_BYTES = 32  # so that kernels on the pages do not depend on the processor
 
 def written(path: str) -> tuple[str, dict[str, str]]:
     """Return the text of a page with its regions filled, and the DOT source of each picture."""
-    page = (FOLDER.parent / path).read_text(encoding="utf-8")
+    page = REGION.sub(with_code, (FOLDER.parent / path).read_text(encoding="utf-8"))
     pictures: dict[str, str] = {}
     namespace = run(page, PAGES[path])
 
     def fill(region: re.Match[str]) -> str:
-        what, *rest = (part.strip() for part in region["what"].split(" | "))
+        what, *rest = region["what"].split(" | ")
+        if region["kind"] == "code":
+            return region[0]
         if region["kind"] == "picture":
             pictures[what] = eval(rest[0], namespace)
             folder = os.path.relpath(IMAGES, (FOLDER.parent / path).parent)
@@ -67,6 +78,18 @@ def written(path: str) -> tuple[str, dict[str, str]]:
         return f"<!-- {region['kind']}: {region['what']} -->\n\n{body}\n\n<!-- end -->"
 
     return REGION.sub(fill, page), pictures
+
+
+def with_code(region: re.Match[str]) -> str:
+    """Return a region, filled if it shows parts of a file."""
+    if region["kind"] != "code":
+        return region[0]
+    what, *starts = region["what"].split(" | ")
+    text = (FOLDER.parent / what).read_text(encoding="utf-8")
+    lines = text.split("\n")
+    parts = [block(lines, find(what, text, lines, start)) for start in starts]
+    shown = "\n\n".join("\n".join(lines[part.start : part.stop]) for part in parts)
+    return f"<!-- code: {region['what']} -->\n\n```python\n{shown}\n```\n\n<!-- end -->"
 
 
 def run(page: str, filename: str) -> dict[str, Any]:

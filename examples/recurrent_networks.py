@@ -18,8 +18,8 @@ import graphc
 import graphc.tensor as T
 
 HIDDEN = 32
-RATE = 0.5
-EPOCHS = 15
+RATE = 0.3
+EPOCHS = 10
 BATCH = 32
 ROWS = 8  # of a digit, and pixels in each
 
@@ -73,6 +73,7 @@ def lstm_states(x: Any, make: Weights) -> Any:
     """The output of an LSTM after each row; peepholes let its gates look at its cells."""
     w, u = make.matrix("w", ROWS, 4 * HIDDEN), make.matrix("u", HIDDEN, 4 * HIDDEN)
     b = make.vector("b", 4 * HIDDEN)
+    b.set_value(np.repeat([0.0, 1.0, 0.0, 0.0], HIDDEN))  # at first, cells are kept
     peep_in, peep_forget, peep_out = (make.vector(f"peep_{g}", HIDDEN) for g in ("i", "f", "o"))
 
     def step(state: dict[str, Any], row: Any) -> tuple[dict[str, Any], Any]:

@@ -24,7 +24,7 @@ FURS = """
  4.0  6.1  9.8 35.2 59.4 41.7 19.0 13.0  8.3  9.1  7.4  8.0 12.3 19.5 45.7 51.1 29.7 15.8  9.7 10.1
  8.6
 """
-STEPS_A_YEAR = 20
+STEPS_A_YEAR = 8
 # Births of hares, their deaths by lynx, deaths of lynx, their births by hares; hares, lynx in 1900.
 GUESS = np.array([0.5, 0.02, 0.5, 0.02, 30.0, 4.0])
 

@@ -14,7 +14,11 @@ from graphc.backends.opencl.choice import list_devices
 
 ROOT = Path(__file__).parent.parent
 REMEDY = "run python docs/generate_examples.py"
-TUTORIALS = ("linear", "logistic", "network", "convolution")
+LOOPS = ("first", "choices", "recurrent", "exploding", "characters", "simulation", "kalman")
+TUTORIALS = (
+    *("linear", "logistic", "network", "convolution"),
+    *(f"loops-{i}-{name}" for i, name in enumerate(LOOPS, 1)),
+)
 PAGES = ["README.md", *(f"docs/tutorials/{name}.md" for name in TUTORIALS)]
 SCRIPT = """
 import json, sys
@@ -49,7 +53,7 @@ def test_no_region_is_overlooked() -> None:
     """Each marker has an end, and each page with markers is in the list."""
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         text = path.read_text(encoding="utf-8")
-        begins = re.findall(r"<!-- (?:generated|picture|output): ", text)
+        begins = re.findall(r"<!-- (?:generated|picture|code): ", text)
         assert len(begins) == text.count("<!-- end -->"), path
         assert not begins or path.relative_to(ROOT).as_posix() in PAGES
 
