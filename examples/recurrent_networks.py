@@ -134,12 +134,10 @@ def label_chances(states: Any, make: Weights) -> Any:
     return T.nnet.softmax(T.dot(states[-1], v) + c)
 
 
-def trained(
-    inputs: list[Any], loss: Any, make: Weights, backend: str, rate: float = RATE
-) -> Callable[..., Any]:
+def trained(inputs: list[Any], loss: Any, make: Weights, backend: str) -> Callable[..., Any]:
     """A step of training."""
     gradients = T.grad(loss, make.all)
-    updates = [(w, w - rate * g) for w, g in zip(make.all, gradients, strict=True)]
+    updates = [(w, w - RATE * g) for w, g in zip(make.all, gradients, strict=True)]
     return graphc.function(inputs, loss, updates=updates, backend=backend, name="train")
 
 
