@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "data"
 HIDDEN = 64
 LENGTH = 32
 BATCH = 16
-STEPS = 120
+STEPS = 80
 RATE = 0.01
 JUDGED = 500  # characters at the end
 
@@ -141,7 +141,7 @@ def main(backend: str = "numpy", svg: str | Path | None = None, quiet: bool = Fa
     random = np.random.default_rng(1)
     for step in range(STEPS):
         bits = float(functions["train"](batch(random, seen)))
-        if not quiet and step % 40 == 39:
+        if not quiet and step % 20 == 19:
             held_out = float(functions["judge"](judged[:, None]))
             print(f"step {step + 1}: {bits:.2f} bits a character, held out {held_out:.2f}")
     after = float(functions["judge"](judged[:, None]))

@@ -18,12 +18,6 @@ from scipy.optimize import minimize
 import graphc
 import graphc.tensor as T
 
-FURS = """
-30.0 47.2 70.2 77.4 36.3 20.6 18.1 21.4 22.0 25.4 27.1 40.3 57.0 76.6 52.3 19.5 11.2  7.6 14.6 16.2
-24.7
- 4.0  6.1  9.8 35.2 59.4 41.7 19.0 13.0  8.3  9.1  7.4  8.0 12.3 19.5 45.7 51.1 29.7 15.8  9.7 10.1
- 8.6
-"""
 STEPS_A_YEAR = 8
 # Births of hares, their deaths by lynx, deaths of lynx, their births by hares; hares, lynx in 1900.
 GUESS = np.array([0.5, 0.02, 0.5, 0.02, 30.0, 4.0])
@@ -31,7 +25,13 @@ GUESS = np.array([0.5, 0.02, 0.5, 0.02, 30.0, 4.0])
 
 def load() -> np.ndarray:
     """Thousands of furs of hares and of lynx in each of 21 years."""
-    return np.array(FURS.split(), dtype=float).reshape(2, -1).T
+    furs = """
+    30.0 47.2 70.2 77.4 36.3 20.6 18.1 21.4 22.0 25.4 27.1 40.3 57.0 76.6 52.3 19.5 11.2  7.6 14.6 16.2
+    24.7
+     4.0  6.1  9.8 35.2 59.4 41.7 19.0 13.0  8.3  9.1  7.4  8.0 12.3 19.5 45.7 51.1 29.7 15.8  9.7 10.1
+     8.6
+    """
+    return np.array(furs.split(), dtype=float).reshape(2, -1).T
 
 
 def change(state: Any, rates: Any) -> Any:

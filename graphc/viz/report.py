@@ -150,7 +150,7 @@ class _Report:
             return []
         if isinstance(step, Loop):
             stop = "" if step.stop is None else ", or until it stops"
-            count = self.labels.shape((step.count,)).strip("(),")
+            count = self.labels.shape((step.count,))[1:-2]
             return [_line(f"  {place:>3}  loop    {count} steps{stop}", where)]
         node = step.node
         names = {child: self.name(child) for child in node.inputs}

@@ -64,3 +64,9 @@ def test_explain_shows_what_is_in_a_loop() -> None:
     lines = text.splitlines()
     place = next(i for i, line in enumerate(lines) if "loop    k steps" in line)
     assert lines[place + 1].startswith("        2  group")
+
+
+def test_a_number_of_steps_that_is_computed_is_whole() -> None:
+    x = T.dvector("x")
+    last, _ = graphc.loop(lambda s, e: (T.tanh(s + e), None), 0.0, x[:-1])
+    assert "loop    maximum(n0 - 1, 0) steps" in graphc.function([x], last).explain()
