@@ -53,7 +53,8 @@ PAGES = {
 }
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.M | re.S)
 REGION = re.compile(
-    r"^<!-- (?P<kind>generated|picture|code): (?P<what>.+?) -->\n(?:.*?^)?<!-- end -->$", re.M | re.S
+    r"^<!-- (?P<kind>generated|picture|code): (?P<what>.+?) -->\n(?:.*?^)?<!-- end -->$",
+    re.M | re.S,
 )
 ELLIPSIS = {"python no-run": "# ...", "c": "/* ... */", "text": "..."}
 VECTOR_BYTES = 32  # so that kernels on the pages do not depend on the processor of the writer

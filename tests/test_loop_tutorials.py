@@ -40,7 +40,7 @@ def test_hinge_loss(backend: str, tmp_path: Path) -> None:
 
 
 def test_recurrent_networks(tmp_path: Path) -> None:
-    """Each model sees more than the one before; an output that is fed back is worse than the true one."""
+    """What sees more foretells better; an own output is worse than the true one."""
     found = run("recurrent_networks", "numpy", tmp_path, EPOCHS=8)
     forced, free = found["from the output, forced"], found["from the output, free"]
     assert found["from both sides"] < 0.032 < found["from the hidden state"] < forced
