@@ -13,6 +13,7 @@ from typing import Any
 
 from graphc import control, errors, gof, gradient, printing, random, scan_module, tensor
 from graphc.compile.arguments import In, Out
+from graphc.compile.check import check
 from graphc.compile.clone import clone
 from graphc.compile.compiled import CompiledFunction
 from graphc.compile.evaluate import evaluate
@@ -47,6 +48,7 @@ __all__ = [
     "SharedVariable",
     "Variable",
     "as_op",
+    "check",
     "clone",
     "config",
     "control",

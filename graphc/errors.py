@@ -75,6 +75,10 @@ class RuleError(GraphcError, RuntimeError):
     """A rewrite rule that is wrong: it grows, loops or changes a type."""
 
 
+class DifferenceError(GraphcError, AssertionError):
+    """Two ways of running a program disagree."""
+
+
 class InternalError(GraphcError, AssertionError):
     """An invariant of graphc itself does not hold: a bug in graphc."""
 
