@@ -43,6 +43,7 @@ PAGES = {
     "docs/tutorials/logistic.md": "logistic.py",
     "docs/tutorials/network.md": "network.py",
     "docs/tutorials/convolution.md": "convolution.py",
+    "docs/tutorials/opencl.md": "opencl.py",
     "docs/tutorials/loops-1-first.md": "first.py",
     "docs/tutorials/loops-2-choices.md": "choices.py",
     "docs/tutorials/loops-3-recurrent.md": "recurrent.py",

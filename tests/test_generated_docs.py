@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 REMEDY = "run python docs/generate_examples.py"
 LOOPS = ("first", "choices", "recurrent", "exploding", "characters", "simulation", "kalman")
 TUTORIALS = (
-    *("linear", "logistic", "network", "convolution"),
+    *("linear", "logistic", "network", "convolution", "opencl"),
     *(f"loops-{i}-{name}" for i, name in enumerate(LOOPS, 1)),
 )
 PAGES = ["README.md", *(f"docs/tutorials/{name}.md" for name in TUTORIALS)]
