@@ -11,6 +11,7 @@ from graphc.rewrite.engine import Firing, Phase, Sweep
 from graphc.rewrite.pipeline import PIPELINE
 from graphc.rewrite.rule import Rule
 from graphc.rewrite.rules import fold
+from graphc.rewrite.whole import DROP_DEAD, MERGE_SCANS
 from rewrite.samples import PROCEDURES
 
 INTRODUCTION = """\
@@ -33,6 +34,8 @@ def page() -> str:
         lines += [f"## Phase: {phase.name}", ""]
         lines += ["| rule | from | to | reason | assumes |", "| --- | --- | --- | --- | --- |"]
         lines += [row(rule) for rule in fresh]
+        if phase.name == "loops":
+            lines += [whole(rule) for rule in (MERGE_SCANS, DROP_DEAD)]
         lines.append("")
     return "\n".join(lines)
 
@@ -45,6 +48,12 @@ def row(rule: Rule) -> str:
         left = f"*on {cell(tops)}*, such as {left}"
     reason = cell(" ".join(rule.doc.split()))
     return f"| `{rule.name}` | {left} | {right} | {reason} | {cell(rule.assumes)} |"
+
+
+def whole(rule: Rule) -> str:
+    """Return what the page says of a pass that looks at all loops of a graph at once."""
+    reason = cell(" ".join(rule.doc.split()))
+    return f"| `{rule.name}` | *on all loops of a program at once* | | {reason} | |"
 
 
 def sides(rule: Rule) -> tuple[str, str]:
