@@ -189,8 +189,9 @@ def _demand(paths: Collection[Path]) -> Path:
         rest = path[len(common) + 1 :]
         sides.setdefault(condition, {}).setdefault(holds, []).append(rest)
     needed = [_needed(condition, rests) for condition, rests in sides.items()]
-    either = functools.reduce(or_, needed)
-    return common if number(either) is True else (*common, (either, True))
+    if any(number(one) is True for one in needed):
+        return common
+    return (*common, (functools.reduce(or_, needed), True))
 
 
 def _needed(condition: Node, sides: Mapping[bool, Sequence[Path]]) -> Node:

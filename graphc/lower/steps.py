@@ -148,7 +148,8 @@ class Scope:
             order = self._ordered()
             paths = paths_of(order, self.roots, self.lowering.below, self.conditions)
             self.paths, known = paths, set(order)
-            under = {n: path[-1][0] for n, path in paths.items() if path and n.inputs}
+            made = [n for n in paths if n.inputs and n.op is not DIM]
+            under = {n: paths[n][-1][0] for n in made if paths[n]}
             new = [condition for condition in under.values() if condition not in known]
             if not new:
                 return order
@@ -291,6 +292,8 @@ class Scope:
         }
         for step in steps:
             if not isinstance(step, Choose) or step.node.op is not IFELSE:
+                continue
+            if self.lowering.late.of(step.node):  # its memory is not there when branches begin
                 continue
             condition, *values = step.node.inputs
             for value, holds in zip(values, (True, False), strict=True):

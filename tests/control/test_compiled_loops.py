@@ -294,3 +294,17 @@ def test_a_part_of_a_sum_that_is_kept_stays_in_the_loop(backend: str) -> None:
     found = graphc.function([xs], [final, ys], backend=backend)(steps)
     np.testing.assert_allclose(found[0], s)
     np.testing.assert_allclose(found[1], kept)
+
+
+def test_conditions_that_are_computed_and_sizes_that_hang_on_them(backend: str) -> None:
+    p, q = T.dvectors("p", "q")
+    first, second = m.sum() > 0, T.exp(m).sum() > 9
+    results = [graphc.ifelse(first, p * 2, q), graphc.ifelse(second, T.exp(p) + 1, q)]
+    f = graphc.function([m, p, q], [*results, results[0].sum()], backend=backend)
+    for value in (-1.0, 1.0, 3.0):
+        given = np.full((1, 2), value)
+        found = f(given, [1.0, 2.0, 3.0], [5.0])
+        np.testing.assert_allclose(found[0], [2, 4, 6] if value > 0 else [5])
+        late = 2 * np.exp(value) > 9
+        np.testing.assert_allclose(found[1], np.exp([1.0, 2.0, 3.0]) + 1 if late else [5])
+        assert found[2] == found[0].sum()
