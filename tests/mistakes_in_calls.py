@@ -521,8 +521,8 @@ graphc.function([x], x, mode="DebugMode")
 graphc has no mode 'DebugMode'
   train.py:2
     graphc.function([x], x, mode="DebugMode")
-  mode='FAST_COMPILE' computes what was written, to compare with; f.explain() shows
-  what was done
+  graphc.check(f, inputs) compares what runs with what was written, node by node;
+  mode='FAST_COMPILE' computes what was written
 """,
     ),
 ]

@@ -12,10 +12,11 @@ _FULL = ("FAST_RUN", "fast_run", "Mode", "default", "o1", "o2", "o3", "o4", "uns
 _LINKERS = ("py", "c", "c|py", "c|py_nogc", "vm", "cvm", "vm_nogc", "cvm_nogc", "c&py", "jax")
 
 _REFUSED = {
-    "debugmode": "mode='FAST_COMPILE' computes what was written, to compare with;"
-    " f.explain() shows\nwhat was done",
+    "debugmode": "graphc.check(f, inputs) compares what runs with what was written, node by node;"
+    "\nmode='FAST_COMPILE' computes what was written",
     "nanguardmode": "return T.isnan(x).any() beside the result, or look at x.eval({...})",
-    "profilemode": "f.explain() shows steps, traffic and memory; time calls with timeit",
+    "profilemode": "function(..., profile=True), and print(f.profile()): the time and the bytes of"
+    " each step",
     "monitormode": "f.explain() shows every step; return an expression as an output to see its"
     " value",
 }

@@ -286,7 +286,7 @@ class Device:
         """Wait until everything queued is done."""
         check_process()
         with self._in_flight.settled():
-            self._checked(self.queue.finish)
+            self._once(self.queue.finish)
 
     # -- programs --------------------------------------------------------------------------
 
@@ -423,6 +423,16 @@ class Device:
             self._keep(event)  # holds the array, and its destructor would wait
 
     def _checked(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Queue something; once more with an empty pool, as many drivers allocate only then."""
+        try:
+            return call(*args, **options)
+        except opencl().Error as error:
+            if not out_of_memory(error):
+                raise DeviceError(f"{self.info.label}: {describe(error)}") from error
+        self.relieve()
+        return self._once(call, *args, **options)
+
+    def _once(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         module = opencl()
         try:
             return call(*args, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from graphc.backends.opencl.choice import list_devices
 from graphc.backends.opencl.device import Device, get_device
 from graphc.backends.opencl.kernel import c_type, round_up
 from graphc.backends.opencl.pool import BufferPool, bucket_size
+from graphc.backends.opencl.runtime import opencl
 from graphc.errors import DeviceError
 
 TWICE = "kernel void twice(global float *x) { x[get_global_id(0)] *= 2; }"
@@ -173,6 +175,37 @@ def test_driver_without_memory_is_asked_again(
     monkeypatch.setattr(kernel_module, "out_of_memory", lambda error: True)
     with pytest.raises(DeviceError, match=r"kernel twice, sizes \(5,\) in groups of \(4,\).*has"):
         kernel.launch((5,), (4,))
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_copy_without_memory_is_tried_again(
+    device: Device, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """Many drivers allocate a buffer only when it is first used."""
+    module = opencl()
+    real, asked = module.enqueue_copy, []
+
+    class Full(module.Error):  # type: ignore[misc]
+        code = module.status_code.MEM_OBJECT_ALLOCATION_FAILURE
+        routine = "clEnqueueWriteBuffer"
+
+    def copy(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        if len(asked) <= failures:
+            raise Full("no room")
+        return real(*args, **options)
+
+    device.free(device.alloc(1 << 20))
+    monkeypatch.setattr(module, "enqueue_copy", copy)
+    value = np.arange(5.0)
+    if failures == 1:
+        buffer = device.to_device(value)
+        assert device.pool.bytes_held == 0 and len(asked) == 2
+        assert device.to_host(buffer, (5,), "float64").tolist() == value.tolist()
+        device.free(buffer)
+    else:
+        with pytest.raises(DeviceError, match="in all"):
+            device.to_device(value)
 
 
 def test_program_is_built_once(device: Device) -> None:

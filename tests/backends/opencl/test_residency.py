@@ -159,6 +159,24 @@ def test_values_of_shared_variables_where_they_lie(where: Device) -> None:
         graphc.shared(np.ones(3, "int32")).set_value(old)
 
 
+def test_functions_for_several_devices_in_one_process(
+    device: Device, as_gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"first": device, "second": as_gpu}
+    monkeypatch.setattr(build_module, "get_device", lambda name: places[name])
+    x, w = T.dvector("x"), graphc.shared(np.ones(3), "w")
+    on = {
+        name: graphc.function([x], x * w, updates=[(w, w + 1)], backend="opencl", device=name)
+        for name in places
+    }
+    assert [f.device for f in on.values()] == [device, as_gpu]
+    value = np.arange(3.0)
+    for count, name in enumerate(["first", "second", "second", "first", "second"], 1):
+        assert on[name](value).tolist() == (value * count).tolist()
+        assert w.container.device.device is places[name]
+    assert w.get_value().tolist() == [6, 6, 6]
+
+
 # -- copies ---------------------------------------------------------------------------------------
 
 
