@@ -313,7 +313,7 @@ def test_modes(mode: Any, plain: bool) -> None:
     [
         ("DebugMode", errors.NotSupportedError, "no mode 'DebugMode'"),
         ("NanGuardMode", errors.NotSupportedError, "isnan"),
-        ("PROFILE_MODE", errors.NotSupportedError, "explain"),
+        ("PROFILE_MODE", errors.NotSupportedError, "f.profile"),
         ("FAST_RUM", errors.GraphcValueError, "must be None, 'FAST_RUN'"),
         (3, errors.GraphcValueError, "mode 3"),
     ],
