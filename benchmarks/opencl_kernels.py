@@ -2,6 +2,7 @@
 
     python -m benchmarks.opencl_kernels            the table
     python -m benchmarks.opencl_kernels --tiles    gemm with other tiles (CPU devices)
+    python -m benchmarks.opencl_kernels --rows     softmax in one kernel, and in several
 
 Samples of the two sides are taken in turn, each result is compared with NumPy's first, and the
 best of each is shown. Unlike the cases of `python -m benchmarks` this measures kernels alone, on
@@ -14,11 +15,14 @@ import argparse
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphc.backends.opencl import products
+import graphc
+import graphc.tensor as T
+from graphc.backends.opencl import products, softmax
 from graphc.backends.opencl.device import Device, get_device
 from graphc.backends.opencl.kernel import c_type
 from graphc.backends.opencl.kernel_files import read
@@ -225,15 +229,45 @@ def tiled(device: Device, dtype: str, n: int, tile: dict[str, int]) -> Call:
     return call
 
 
+def rows(device: Device, seconds: float) -> None:
+    """Print what softmax takes in one kernel, made of other ops, and on NumPy."""
+    print("| task | one kernel ms | several ms | graphc on NumPy ms | ratio to several |")
+    print("| --- | --: | --: | --: | --: |")
+    for dtype, shape in itertools.product(
+        ("float32", "float64"), ((128, 10), (500, 100), (2000, 1000), (50, 100_000))
+    ):
+        x = T.matrix("x", dtype=dtype)
+        value = np.random.default_rng(0).normal(size=shape).astype(dtype)
+        for name, op in (("softmax", T.nnet.softmax), ("log softmax", T.nnet.logsoftmax)):
+            whole, kept = graphc.function([x], op(x), backend="opencl"), softmax.NAMES
+            softmax.NAMES = ()
+            try:
+                several = graphc.function([x], op(x), backend="opencl")
+            finally:
+                softmax.NAMES = kept
+            functions = [whole, several, graphc.function([x], op(x), backend="numpy")]
+            results = [f(value) for f in functions]
+            for result in results[:2]:
+                np.testing.assert_allclose(result, results[2], rtol=1e-4)
+            times = best([partial(f, value) for f in functions], seconds)
+            shown = " | ".join(f"{1e3 * t:.2f}" for t in times)
+            print(
+                f"| {name} of {shape[0]} x {shape[1]} {dtype} | {shown} "
+                f"| {times[0] / times[1]:.2f} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiles", action="store_true", help="gemm with other tiles")
+    parser.add_argument("--rows", action="store_true", help="softmax in one kernel and in several")
     parser.add_argument("--seconds", type=float, default=1.5, help="time for each case")
     parser.add_argument("--device", help="by name, as GRAPHC_DEVICE")
     asked = parser.parse_args()
     device = get_device(asked.device)
-    (tiles if asked.tiles else table)(device, asked.seconds)
+    (tiles if asked.tiles else rows if asked.rows else table)(device, asked.seconds)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -15,6 +17,8 @@ from graphc.backends.opencl.kernel_files import read
 
 NAMES = ("log_softmax", "softmax")
 GPU_GROUP = 128
+
+_kernels = threading.local()
 
 
 def run(device: Device, name: str, x: Any, axes: int, out: Any) -> None:
@@ -44,19 +48,35 @@ def run(device: Device, name: str, x: Any, axes: int, out: Any) -> None:
 
 def prepare(device: Device, dtype: DTypeLike, name: str) -> None:
     """Build the kernel before it is needed."""
-    _kernel(device, np.dtype(dtype), name)
+    _make_kernel(device, np.dtype(dtype), name)
 
 
 def _kernel(device: Device, dtype: np.dtype[Any], name: str) -> tuple[Kernel, int]:
-    """Return a kernel, one for each launch, so that threads may; and the width of its trees."""
+    """Return this thread's kernel and the width of its trees: a kernel keeps its arguments."""
+    try:
+        return _kernels.made[device, dtype, name]  # type: ignore[no-any-return]
+    except AttributeError:
+        _kernels.made = {}
+    except KeyError:
+        pass
+    made = _kernels.made[device, dtype, name] = _make_kernel(device, dtype, name)
+    return made
+
+
+def _make_kernel(device: Device, dtype: np.dtype[Any], name: str) -> tuple[Kernel, int]:
     group = 1
     if device.info.kind != "cpu":
         group = min(GPU_GROUP, device.limits.work_group_size)
-    source, _ = device.build_widest(lambda width: _source(device, dtype, width, group), dtype)
-    return device.kernel(source, name, [None, None, np.int64, np.int64]), group
+    while True:
+        write = partial(_source, device, dtype, group)
+        source, _ = device.build_widest(write, dtype)
+        kernel = device.kernel(source, name, [None, None, np.int64, np.int64])
+        if group == 1 or group <= kernel.work_group_size:
+            return kernel, group
+        group //= 2  # a kernel may take fewer work-items than the device
 
 
-def _source(device: Device, dtype: np.dtype[Any], width: int, group: int) -> str:
+def _source(device: Device, dtype: np.dtype[Any], group: int, width: int) -> str:
     head = [
         f"#define T {c_type(device, dtype)}",
         f"#define WIDTH {width}",
