@@ -188,7 +188,8 @@ def _demand(paths: Collection[Path]) -> Path:
         condition, holds = path[len(common)]
         rest = path[len(common) + 1 :]
         sides.setdefault(condition, {}).setdefault(holds, []).append(rest)
-    needed = [_needed(condition, rests) for condition, rests in sides.items()]
+    in_order = sorted(sides, key=lambda condition: condition.serial)  # equal demands, equal nodes
+    needed = [_needed(condition, sides[condition]) for condition in in_order]
     if any(number(one) is True for one in needed):
         return common
     return (*common, (functools.reduce(or_, needed), True))

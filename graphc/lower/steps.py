@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from graphc.errors import InternalError
 from graphc.ir.node import CONST, DIM, INPUT, SHARED, Node, is_tuple
 from graphc.ir.op import Kind
 from graphc.ir.shapes import Guard, Sizes
@@ -37,6 +38,9 @@ from graphc.lower.program import (
 )
 from graphc.lower.schedule import schedule
 from graphc.ops.control import COUNTER, scan_op
+
+ROUNDS = 1000
+"""How often conditions are made of conditions before that is an error."""
 
 
 class Lowering:
@@ -144,7 +148,7 @@ class Scope:
 
     def _outlined(self) -> list[Node]:
         """Return what must be computed, in order, and find under which conditions."""
-        while True:
+        for _ in range(ROUNDS):
             order = self._ordered()
             paths = paths_of(order, self.roots, self.lowering.below, self.conditions)
             self.paths, known = paths, set(order)
@@ -155,6 +159,7 @@ class Scope:
                 return order
             # one at a time, users first: the conditions of others may be other ones then
             self.conditions.update({n: c for n, c in under.items() if c is new[0]})
+        raise InternalError("the conditions under which branches need their nodes do not settle")
 
     def _ordered(self) -> list[Node]:
         """Return what must be computed, in order, sizes that steps compute included."""
