@@ -171,11 +171,16 @@ def paths_of(
         for place, child in enumerate(below(node)):
             path = own
             if place in node.op.lazy:
-                path = (*own, (node.inputs[0], place == node.op.lazy[0]))
+                path = _under(own, (node.inputs[0], place == node.op.lazy[0]))
             uses.setdefault(child, set()).add(path)
         if node in conditions:
             uses.setdefault(conditions[node], set()).add(own[:-1])
     return found
+
+
+def _under(path: Path, choice: tuple[Node, bool]) -> Path:
+    """Return a path that goes on with a choice; one that it has made already says nothing new."""
+    return path if choice in path else (*path, choice)
 
 
 def _demand(paths: Collection[Path]) -> Path:

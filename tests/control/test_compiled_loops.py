@@ -308,3 +308,14 @@ def test_conditions_that_are_computed_and_sizes_that_hang_on_them(backend: str) 
         late = 2 * np.exp(value) > 9
         np.testing.assert_allclose(found[1], np.exp([1.0, 2.0, 3.0]) + 1 if late else [5])
         assert found[2] == found[0].sum()
+
+
+def test_gradients_of_a_branch_that_broadcasts(backend: str) -> None:
+    """Sizes are chosen by the same condition then, and are needed under it."""
+    row = T.row("row")
+    chosen = graphc.ifelse(x > 0, row, m)
+    f = graphc.function([x, row, m], T.grad(chosen.sum(), [row, m]), backend=backend)
+    given = np.ones((1, 3)), np.ones((4, 2))
+    for sign, expected in ((1.0, (1, 0)), (-1.0, (0, 1))):
+        for one, like, value in zip(f(sign, *given), given, expected, strict=True):
+            np.testing.assert_array_equal(one, np.full(like.shape, value))
