@@ -168,6 +168,21 @@ a symbolic expression has no truth value before the call
 """,
     ),
     Mistake(
+        "an element is assigned",
+        """
+x = T.dvector("x")
+x[0] = 1.0
+""",
+        "GraphcTypeError",
+        """
+an expression does not change: there is no x[index] = value
+    x : float64[?]   from train.py:1
+  train.py:2
+    x[0] = 1.0
+  use x = T.set_subtensor(x[index], value), or T.inc_subtensor
+""",
+    ),
+    Mistake(
         "if there is an expression",
         """
 x = T.dmatrix("x")

@@ -164,6 +164,10 @@ class Node(Expression):
     def __getitem__(self, index: Any) -> Node:
         return LANGUAGE["getitem"](self, index)  # type: ignore[no-any-return]
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        what = "an expression does not change: there is no x[index] = value"
+        raise _no_number(self, what, "x = T.set_subtensor(x[index], value), or T.inc_subtensor")
+
     def __matmul__(self, other: Any) -> Node:
         return LANGUAGE["matmul"](self, other)  # type: ignore[no-any-return]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from graphc.errors import GraphcTypeError
+from graphc.errors import GraphcTypeError, message
 from graphc.ir import dtypes
+from graphc.ir.source import here
 
 Shape = tuple[int | None, ...]
 
@@ -98,9 +99,10 @@ def _sizes(shape: Any) -> Shape:
         elif isinstance(size, int) or hasattr(size, "__index__"):
             sizes.append(int(size))
         else:
-            raise GraphcTypeError(f"a static size is an int or None, not {size!r}")
+            what = f"a static size is an int or None, not {size!r}"
+            raise GraphcTypeError(message(what, (), here()))
         if sizes[-1] is not None and sizes[-1] < 0:
-            raise GraphcTypeError(f"a size cannot be negative: {size!r}")
+            raise GraphcTypeError(message(f"a size cannot be negative: {size!r}", (), here()))
     return tuple(sizes)
 
 

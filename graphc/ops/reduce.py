@@ -6,12 +6,13 @@ user asks for ``keepdims``. A reduction's space is that of its input.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphc.errors import DTypeError, GraphcValueError, message
+from graphc.errors import DTypeError, GraphcTypeError, GraphcValueError, message
 from graphc.ir import dtypes
 from graphc.ir.node import Node, apply, as_node, operand
 from graphc.ir.op import OPS, REALS, Domain, Kind, Op, Vjp, register
@@ -24,6 +25,15 @@ from graphc.ops.math import exp, expm1, log1p
 from graphc.ops.movement import keep_axes
 
 
+def axis_number(axis: Any, what: str) -> int:
+    """Return an axis as an int, or raise an error that names the function ``what``."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        text = f"{what}: an axis is an integer, not {axis!r}"
+        raise GraphcTypeError(message(text, (), here())) from None
+
+
 def normal_axes(x: Node, axis: Any, what: str) -> tuple[int, ...]:
     """Return axes as a sorted tuple counted from 0; None means all of them."""
     if axis is None:
@@ -31,7 +41,7 @@ def normal_axes(x: Node, axis: Any, what: str) -> tuple[int, ...]:
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = []
     for one in given:
-        place = int(one)
+        place = axis_number(one, what)
         if not -x.type.ndim <= place < x.type.ndim:
             raise GraphcValueError(
                 message(

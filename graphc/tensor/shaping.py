@@ -15,6 +15,7 @@ from graphc.ops.family import is_number, pad_left
 from graphc.ops.movement import fill
 from graphc.ops.parts import join as join_parts
 from graphc.ops.parts import make_vector
+from graphc.ops.reduce import axis_number
 from graphc.tensor.sizes import MAKE_VECTOR, elements, size_list
 
 # -- sizes ----------------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def specify_shape(x: Any, shape: Any) -> Any:
 def _axis(axis: Any, x: Node, what: str, rank: int | None = None) -> int:
     """Return an axis counted from 0, or raise an error that names the function ``what``."""
     rank = x.type.ndim if rank is None else rank
-    place = int(axis)
+    place = axis_number(axis, what)
     if not -rank <= place < rank:
         raise GraphcValueError(
             message(f"{what}: axis {place} is out of range for {rank} axes", [operand(x)], here())

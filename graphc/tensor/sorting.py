@@ -10,7 +10,8 @@ from graphc.ir.node import Node, as_node, number, operand
 from graphc.ir.source import here
 from graphc.ops import order as order_rows
 from graphc.ops import prefix
-from graphc.ops.elementwise import cast
+from graphc.ops.elementwise import abs_, cast, where
+from graphc.ops.parts import iota
 from graphc.ops.reduce import normal_axes
 from graphc.tensor.shaping import flatten
 
@@ -155,8 +156,8 @@ def topk_and_argtopk(
     return order_rows.sort(x, axis=axis)[part], cast(places, dtypes.canonical(idx_dtype))
 
 
-def _best(x: Node, kth: Any, axis: int) -> slice:
-    """Return the slice of sorted elements that holds the best."""
+def _best(x: Node, kth: Any, axis: int) -> slice | Node:
+    """Return where the best of sorted elements are; places, where it is not known to be so many."""
     count = as_node(kth)
     if count.type.ndim or not dtypes.is_discrete(count.type.dtype):
         raise GraphcTypeError(
@@ -166,8 +167,9 @@ def _best(x: Node, kth: Any, axis: int) -> slice:
     if known == 0 or (known is not None and size is not None and abs(known) > size):
         what = f"topk: {known} of {'the' if size is None else size} elements"
         raise GraphcValueError(message(what, [operand(x)], here()))
-    if known is None:
-        return slice(None, -count - 1, -1)
+    if known is None or size is None:
+        places = iota(abs_(count))
+        return where(count < 0, places, -1 - places)  # type: ignore[no-any-return]
     return slice(None, -known) if known < 0 else slice(None, -known - 1, -1)
 
 

@@ -80,7 +80,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     >>> T.constant([1, 2, 3], ndim=2).type
     int64[1, 3]
     >>> T.constant(1).type, (T.constant(1) - T.fscalar("x")).type
-    (int8[], float32[])
+    (int8, float32)
     """
     if isinstance(x, Node):
         if x.op is CONST and dtype is None:

@@ -127,6 +127,22 @@ def test_gradient_of_a_long_prefix_product(backend: str) -> None:
     np.testing.assert_allclose(f(array), expected, 1e-10)
 
 
+def test_the_number_of_the_best_is_an_input(backend: str) -> None:
+    x, k = T.dmatrix("x"), T.lscalar("k")
+    f = graphc.function([x, k], [T.topk(x, k), T.argtopk(x, k, axis=0)], backend=backend)
+    given = np.array([[3.0, 1.0, 2.0], [4.0, 6.0, 5.0]])
+    for count in (1, 2, -1, -2):
+        best, places = f(given, count)
+        ordered = np.sort(given)[:, :: -int(np.sign(count))]
+        np.testing.assert_array_equal(best, ordered[:, : abs(count)])
+        order = np.argsort(given, axis=0)[:: -int(np.sign(count))]
+        np.testing.assert_array_equal(places, order[: abs(count)])
+    with pytest.raises(IndexError, match="out of range for an axis of size 2"):
+        f(given, 3)
+    with pytest.raises(IndexError, match="out of range for an axis of size 3"):
+        graphc.function([x], T.topk(x, 4), backend=backend)(given)
+
+
 def test_mistakes() -> None:
     x, s = T.dvector("x"), T.dscalar("s")
     with pytest.raises(GraphcTypeError, match="sort needs an axis"):
