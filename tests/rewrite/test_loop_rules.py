@@ -26,6 +26,7 @@ from harness import evaluate
 
 xs, x = T.dmatrix("xs"), T.dvector("x")
 h, h0, w, u = T.dvector("h"), T.dvector("h0"), T.dmatrix("w"), T.dmatrix("u")
+pages, page, total = T.dtensor3("pages"), T.dmatrix("page"), T.dmatrix("total")
 c, c0, cs = T.dscalar("c"), T.dscalar("c0"), T.dvector("cs")
 RNG = np.random.default_rng(5)
 AT: dict[Node, Any] = {
@@ -34,6 +35,7 @@ AT: dict[Node, Any] = {
     w: RNG.normal(size=(3, 3)),
     u: RNG.normal(size=(3, 3)),
     cs: RNG.normal(size=7),
+    pages: RNG.normal(size=(7, 2, 3)),
     c0: np.float64(0.3),
 }
 
@@ -159,6 +161,16 @@ def test_a_sum_over_steps_is_no_loop() -> None:
     loop = Loop(xs.shape[0], [(x, xs)], [Carry(c, c0, c + T.dot(x, T.dot(w, x)))])
     found, _ = check([carry_of(loop.close(), 0)])
     assert not loops(found)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_of_products_of_elements_is_one_product(sign: int) -> None:
+    """Not the products of all steps, which are then summed."""
+    added = total + sign * T.dot(page.T, T.tanh(page))
+    loop = Loop(pages.shape[0], [(page, pages)], [Carry(total, w, added)])
+    found, _ = check([carry_of(loop.close(), 0)])
+    assert not loops(found)
+    assert outside(found)["dot"] == 1 and not outside(found)["matmul"]
 
 
 def test_only_the_last_row_is_not_kept() -> None:

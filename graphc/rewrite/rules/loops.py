@@ -156,8 +156,9 @@ def hoist_maps(node: Node) -> Node | None:
         return None  # elements that are never reached would be computed
     maps: set[Node] = set()
     costly: set[Node] = set()
+    summed = _summed_products(own)
     for n in own.order:
-        if own.kinds[n] != ELEMENT or n not in own.always:
+        if own.kinds[n] != ELEMENT or n not in own.always or n in summed:
             continue
         if n in own.outer or (own.can_batch(n) and all(_is_map(c, own, maps) for c in n.inputs)):
             maps.add(n)
@@ -177,6 +178,18 @@ def hoist_maps(node: Node) -> Node | None:
             continue
         change.replace[top] = leaf
     return packed(change.finish()) if change.replace else None
+
+
+def _summed_products(own: Opened) -> set[Node]:
+    """Return products that are only summed over the steps: `hoist_sums` makes one of all."""
+    found = set()
+    for terms in _accumulators(own).values():
+        for term, _ in terms:
+            while term.op in (_DIMSHUFFLE, _NEG):
+                term = term.inputs[0]
+            if term.op is _DOT and all(map(own.varies, term.inputs)):
+                found.add(term)
+    return {n for n in found if sum(n in other.inputs for other in own.order) == 1}
 
 
 def _is_map(node: Node, own: Opened, maps: Collection[Node]) -> bool:
