@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from math import prod
 from typing import Any
 
@@ -20,6 +21,8 @@ RUN = 16  # elements that are sorted by insertion
 PARTS = (32, 1024)  # elements that a work-item merges, on a GPU and on a CPU: powers of 2
 ITEMS = 8192  # work-items that keep a device busy
 CHUNK = 256  # elements that are worth one
+
+_kernels = threading.local()
 
 
 class AlongRoutines:
@@ -117,9 +120,13 @@ def _kernel(
     longs: int,
     options: list[str],
 ) -> Kernel:
-    """Return a kernel for arrays of a dtype; one of its own for each launch, so threads may."""
-    options = [f"-DT={c_type(device, dtype)}", *options]
-    options += ["-DNEEDS_FP64"] if dtype == np.float64 else []
-    options += ["-DIS_FLOAT"] if dtype.kind == "f" else []
-    scalars: list[Any] = [None] * buffers + [LONG] * longs
-    return device.kernel(read(file), name, scalars, options)
+    """Return this thread's kernel for arrays of a dtype: a kernel keeps its arguments."""
+    made: dict[Any, Kernel] = _kernels.__dict__.setdefault("made", {})
+    key = (device, name, dtype, buffers, *options)
+    if key not in made:
+        options = [f"-DT={c_type(device, dtype)}", *options]
+        options += ["-DNEEDS_FP64"] if dtype == np.float64 else []
+        options += ["-DIS_FLOAT"] if dtype.kind == "f" else []
+        scalars: list[Any] = [None] * buffers + [LONG] * longs
+        made[key] = device.kernel(read(file), name, scalars, options)
+    return made[key]

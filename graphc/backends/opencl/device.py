@@ -274,6 +274,32 @@ class Device:
             )
             self.note("on device", nbytes, event)
 
+    def copy_rows(
+        self,
+        source: cl.Buffer,
+        target: cl.Buffer,
+        region: tuple[int, int],
+        offsets: tuple[int, int],
+        steps: tuple[int, int],
+    ) -> None:
+        """Queue a copy of rows from one buffer to another: their bytes and how many there are.
+
+        ``offsets`` are where the first row begins in each buffer, ``steps`` from row to row.
+        """
+        check_process()
+        event = self._checked(
+            opencl().enqueue_copy,
+            self.queue,
+            target,
+            source,
+            src_origin=(offsets[0], 0, 0),
+            dst_origin=(offsets[1], 0, 0),
+            region=(*region, 1),
+            src_pitches=(steps[0],),
+            dst_pitches=(steps[1],),
+        )
+        self.note("on device", region[0] * region[1], event)
+
     def fill_buffer(self, buffer: cl.Buffer, value: Array, nbytes: int, offset: int = 0) -> None:
         """Queue a value, an array of one element, for a piece of a buffer; sizes are in bytes."""
         check_process()

@@ -93,3 +93,23 @@ def test_join_is_copies(device: Device, axis: int) -> None:
         products.copy(device, "float32", piece.shape, source, target)
         done += piece.shape[axis]
     np.testing.assert_array_equal(device.to_host(out, whole.shape, "float32"), whole)
+
+
+@pytest.mark.parametrize(("shape", "rows"), [((5, 7), True), ((4, 5, 7), True), ((1, 7), False)])
+def test_rows_are_copied_by_the_driver(
+    device: Device, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], rows: bool
+) -> None:
+    """Where they are neighbours on both sides, and only there; what lies between is untouched."""
+    if device.info.kind != "cpu":
+        pytest.skip("on CPUs only")
+    seen = []
+    copy_rows = Device.copy_rows
+    monkeypatch.setattr(Device, "copy_rows", lambda *a: (seen.append(a[3]), copy_rows(*a)))
+    source = np.arange(np.prod(shape), dtype="float32").reshape(shape)
+    target = np.full((*shape[:-1], shape[-1] + 3), -1, "float32")
+    sent, buffer = device.to_device(source), device.to_device(target)
+    strides = tuple(s // 4 for s in source.strides), tuple(s // 4 for s in target.strides)
+    products.copy(device, "float32", shape, View(sent, strides[0]), View(buffer, strides[1], 2))
+    target[..., 2:-1] = source
+    np.testing.assert_array_equal(device.to_host(buffer, target.shape, "float32"), target)
+    assert len(seen) == rows
