@@ -108,3 +108,14 @@ def test_confusion_matrix(backend: str) -> None:
 def test_mistakes() -> None:
     with pytest.raises(GraphcTypeError, match="confusion_matrix takes vectors"):
         T.nnet.confusion_matrix(T.lmatrix("a"), T.lvector("b"))
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_number_that_is_no_class(backend: str, label: int) -> None:
+    x, y, w = T.dmatrix("x"), T.lvector("y"), graphc.shared(np.ones((2, 3)), "w")
+    cost = T.nnet.categorical_crossentropy(T.nnet.softmax(T.dot(x, w)), y).mean()
+    f = graphc.function([x, y], cost, updates=[(w, w - T.grad(cost, w))], backend=backend)
+    with pytest.raises(IndexError, match=rf"index {label} is out of range.* 3[\s\S]*test_nnet.py"):
+        f(np.eye(2), [0, label])
+    np.testing.assert_array_equal(w.get_value(), np.ones((2, 3)))
+    np.testing.assert_allclose(f(np.eye(2), [0, 2]), np.log(3))

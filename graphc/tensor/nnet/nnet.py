@@ -15,6 +15,7 @@ from graphc.ir.shapes import sizes
 from graphc.ir.source import here
 from graphc.ops import reduce
 from graphc.ops.elementwise import abs_, cast, clip, eq, maximum, minimum, where
+from graphc.ops.index import place
 from graphc.ops.linalg import dot
 from graphc.ops.math import expm1, log, sigmoid, softplus
 from graphc.ops.movement import dimshuffle, reshape
@@ -194,8 +195,13 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     coding_dist : expression
         Predicted probabilities, a distribution in each row; best ``T.nnet.softmax(z)``.
     true_dist : expression
-        Distributions in rows as well, or the number of the true class of each row, integers. A
-        number that is no class gives 0.
+        Distributions in rows as well, or the number of the true class of each row, integers
+        from 0 up to, not including, the number of classes.
+
+    Raises
+    ------
+    GraphcIndexError
+        When it runs: if a number is no class.
 
     Examples
     --------
@@ -211,6 +217,7 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     if coding.type.ndim and true.type.ndim == coding.type.ndim:
         return -sum(true * log(coding), axis=last)
     if coding.type.ndim and true.type.ndim == last and _is_classes(true):
+        true = place(true, sizes(coding)[-1])
         return -sum(where(_hits(coding, true), log(coding), 0), axis=last)
     raise GraphcTypeError(
         message(
