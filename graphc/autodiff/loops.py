@@ -372,11 +372,20 @@ def _costly(loop: Loop, results: Sequence[Node], ready: set[Node]) -> list[Node]
         seen.add(node)
         if node in backward:
             stack.extend(reversed(node.inputs))
-        elif node in moving and node in ready and _is_costly(node):
+        elif node in moving and node in ready and _is_costly(node) and _has_one_size(node, steps):
             found.append(node)
         elif node in moving:
             stack.extend(reversed(node.inputs))
     return found
+
+
+def _has_one_size(node: Node, steps: Collection[Node]) -> bool:
+    """Tell whether a value has the same size in all steps, so that it can be stacked."""
+    if is_tuple(node):
+        return True
+    unknown = [size for size in sizes(node) if isinstance(size, Node)]
+    ends = {below for below in toposort(unknown) if below.op is DIM}
+    return not any(below in steps for below in toposort(unknown, ends) if below not in ends)
 
 
 def _is_costly(node: Node) -> bool:

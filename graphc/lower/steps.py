@@ -107,6 +107,8 @@ class Scope:
         The loop whose steps these are.
     outside : frozenset of Node
         What steps around the loop store.
+    host_outside : frozenset of Node
+        The scalars that the host function computes around the loop, and here too where asked.
     """
 
     def __init__(
@@ -116,10 +118,12 @@ class Scope:
         guards: Sequence[Guard] = (),
         loop: Opened | None = None,
         outside: frozenset[Node] = frozenset(),
+        host_outside: frozenset[Node] = frozenset(),
     ) -> None:
         self.lowering = lowering
         self.loop = loop
         self.outside = outside
+        self.host_outside = host_outside
         self.roots = list(dict.fromkeys(roots))
         self.stop: set[Node] = set()
         if loop is not None:
@@ -236,6 +240,8 @@ class Scope:
         limits = self.lowering.limits
         if is_tuple(node) or not is_scalar(node):
             return False
+        if node in self.host_outside:
+            return True
         if is_scalar_choice(node) and node not in self.lowering.late:
             return True
         if node.op.kind is not Kind.ELEMENTWISE:
@@ -315,7 +321,8 @@ class Scope:
     def _loop(self, node: Node) -> Loop:
         opened = self.lowering.opened(node)
         stored = self.outside | frozenset(self.fusion.draft_of)
-        inner = Scope(self.lowering, opened.roots, loop=opened, outside=stored).steps()
+        on_host = self.host_outside | self.host
+        inner = Scope(self.lowering, opened.roots, (), opened, stored, on_host).steps()
         cells = tuple(
             Cell(leaf, initial, following, traced, self._spare(leaf, traced))
             for leaf, initial, following, traced in zip(

@@ -319,3 +319,43 @@ def test_gradients_of_a_branch_that_broadcasts(backend: str) -> None:
     for sign, expected in ((1.0, (1, 0)), (-1.0, (0, 1))):
         for one, like, value in zip(f(sign, *given), given, expected, strict=True):
             np.testing.assert_array_equal(one, np.full(like.shape, value))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_of_loops_whose_number_of_steps_changes(backend: str, order: int) -> None:
+    """Rows of the inner loops cannot be stacked: they are computed again."""
+    counts = T.lvector("counts")
+
+    def powers(k: Any) -> Any:
+        return graphc.scan(lambda p: p * x, None, T.ones_like(x), n_steps=k)[0].sum()
+
+    total = graphc.map(powers, counts)[0].sum()
+    for _ in range(order):
+        total = T.grad(total, x)
+    f = graphc.function([counts, x], total, backend=backend)
+    expected = (1 + 4 + 1 + 4 + 12) if order == 1 else 2 + 2 + 12
+    np.testing.assert_allclose(f([0, 2, 3], 2.0), expected)
+
+
+def test_gradients_of_slices_that_grow(backend: str) -> None:
+    ends = T.lvector("ends")
+
+    def step(k: Any, total: Any) -> Any:
+        h, _ = graphc.reduce(lambda row, h: T.tanh(row + h), m[:k], T.zeros_like(m[0]))
+        return total + h.sum() * T.exp(m[:k]).sum()
+
+    total, _ = graphc.reduce(step, ends, 0.0)
+    f = graphc.function([ends, m], [total, T.grad(total, m)], backend=backend)
+    given, lengths = np.random.default_rng(2).normal(size=(4, 2)), [2, 1, 3]
+    value, gradient = f(lengths, given)
+    bumped = given.copy()
+    bumped[1, 0] += 1e-6
+    np.testing.assert_allclose((f(lengths, bumped)[0] - value) / 1e-6, gradient[1, 0], rtol=1e-4)
+    expected = 0.0
+    for k in lengths:
+        h = np.zeros(2)
+        for row in given[:k]:
+            h = np.tanh(row + h)
+        expected += h.sum() * np.exp(given[:k]).sum()
+    np.testing.assert_allclose(value, expected)
+    assert not gradient[3].any()
