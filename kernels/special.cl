@@ -153,6 +153,7 @@
     /* exp(x * x): the rounding of the square would be multiplied by x */                        \
     FN T exp_square(T x) {                                                                       \
         const T near = trunc(x * 16) / 16;                                                       \
+        if (fabs(x) > 30) return INFINITY;                                                       \
         return exp(near * near) * exp((x - near) * (x + near));                                  \
     }                                                                                            \
     FN T erfcx(T x) {                                                                            \
