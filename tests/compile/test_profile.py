@@ -108,6 +108,16 @@ def test_calls_for_some_outputs_are_watched_too(backend: str) -> None:
     assert str(profile).count(": 1 call,") == 2
 
 
+def test_products_that_the_host_computes_for_the_device(backend: str) -> None:
+    x = T.dmatrix("x")
+    f = graphc.function([x], T.dot(x, x), backend=backend)
+    with f.profile() as profile:
+        f(np.ones((300, 300)))
+    (record,) = [r for r in profile.records if r.operations]
+    assert record.operations == 2 * 300**3 and record.nbytes == 2 * 8 * 300**2
+    assert record.seconds > 0
+
+
 def test_empty_arrays(backend: str) -> None:
     x = T.dvector("x")
     f = graphc.function([x], [T.exp(x), x.sum()], backend=backend)

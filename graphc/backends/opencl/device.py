@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -413,6 +414,14 @@ class Device:
         """Tell of a copy, if somebody wants to know."""
         if self.recorder is not None:
             self.recorder.note(kind, "", nbytes, event)
+
+    @contextmanager
+    def host_work(self, name: str) -> Iterator[None]:
+        """Tell how long the host computes in the block, if somebody wants to know."""
+        start = time.perf_counter()
+        yield
+        if self.recorder is not None:
+            self.recorder.spent(name, time.perf_counter() - start)
 
     def relieve(self) -> None:
         """Give the pool's memory back to the driver, after waiting for its last users."""

@@ -346,7 +346,8 @@ def multiply_on_host(
             _lent(x, batch, stack.enter_context(device.on_host(x.buffer, dtype, write=x is c)))
             for x in (a, b, c)
         )
-        np.matmul(left, right, out=out)
+        with device.host_work("BLAS"):
+            np.matmul(left, right, out=out)
 
 
 def _lent(x: Matrix, batch: int, flat: np.ndarray) -> np.ndarray:

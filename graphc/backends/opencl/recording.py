@@ -36,14 +36,23 @@ class Events:
         """Keep an event of the queue."""
         self._noted.append((self._step, kind, name, nbytes, event))
 
+    def spent(self, name: str, seconds: float) -> None:
+        """Keep a time that the host spent."""
+        self._noted.append((self._step, "host", name, 0, seconds))
+
     def events(self) -> list[Event]:
         """Wait for the queue, and return what happened since the last time, in order."""
         self._device.finish()
         noted, self._noted = self._noted, []
         return [
-            Event(step, kind, name, nbytes, (event.profile.end - event.profile.start) * 1e-9)
+            Event(step, kind, name, nbytes, event if kind == "host" else _seconds(event))
             for step, kind, name, nbytes, event in noted
         ]
+
+
+def _seconds(event: Any) -> float:
+    """Return how long an event took, by the device's clock."""
+    return float(event.profile.end - event.profile.start) * 1e-9
 
 
 @contextmanager
