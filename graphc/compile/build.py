@@ -30,7 +30,11 @@ def build(definition: Definition, log: list[Any]) -> Executable:
     sizes = Sizes(everything, simplify_size)
     everything = inlined(everything)
     if definition.optimize:
-        everything = simplify(everything, log=log)
+        # what guards need is rewritten in the same way, so that it is not computed twice
+        asked, n = sizes.computed(), len(everything)
+        everything = simplify([*everything, *asked], log=log)
+        sizes.replace(asked, everything[n:])
+        everything = everything[:n]
     outputs, new = everything[: len(outputs)], everything[len(outputs) :]
     updates = [(old, value) for (old, _), value in zip(definition.updates, new, strict=True)]
     lent = definition.borrowed if definition.backend == "numpy" else ()

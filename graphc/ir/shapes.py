@@ -8,14 +8,14 @@ which the compiled function checks before it computes anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphc.errors import ShapeError, message
 from graphc.ir import dtypes
 from graphc.ir.node import DIM, Node, apply, const, number, operand
-from graphc.ir.op import OPS
+from graphc.ir.op import OPS, Kind
 from graphc.ir.walk import demanded, toposort
 
 Dim = int | Node
@@ -206,6 +206,7 @@ class Sizes:
         self._same: dict[Node, Dim] = {}
         self._known: set[tuple[Dim, str, Dim]] = set()
         self._simplify = simplify
+        self._settled: set[Node] = set()
         wanted = set(demanded(results))
         for node in toposort(results):
             if node in wanted:
@@ -249,7 +250,7 @@ class Sizes:
 
     def find(self, size: Dim) -> Dim:
         """Return the one size that stands for all that are equal to this one."""
-        if isinstance(size, Node):
+        if isinstance(size, Node) and size not in self._settled:
             size = as_dim(self._simplify(size))
         while isinstance(size, Node):
             if size in self._same:
@@ -259,6 +260,30 @@ class Sizes:
             else:
                 break
         return size
+
+    def computed(self) -> list[Node]:
+        """Return the sizes and places in guards that more than sizes of inputs are needed for."""
+        sides = dict.fromkeys(side for guard in self.guards for side in (guard.left, guard.right))
+        found = [side for side in sides if isinstance(side, Node) and side.op is not DIM]
+        ends = {node for node in toposort(found) if node.op is DIM}
+        return [side for side in found if not _is_plain(side, ends)]
+
+    def replace(self, old: Sequence[Node], new: Sequence[Node]) -> None:
+        """Take over what became of sizes and places when the graph was rewritten."""
+        changed = {a: as_dim(b) for a, b in zip(old, new, strict=True) if a is not b}
+        if not changed:
+            return
+
+        def now(size: Dim) -> Dim:
+            return changed.get(size, size) if isinstance(size, Node) else size
+
+        self._settled.update(b for b in changed.values() if isinstance(b, Node))
+        self.guards = [Guard(now(g.left), g.relation, now(g.right), g.node) for g in self.guards]
+        self._known |= {(now(left), relation, now(right)) for left, relation, right in self._known}
+        for size, same in [*self._same.items()]:
+            one, other = now(size), now(same)
+            if isinstance(one, Node) and one is not other:
+                self._same[one] = other
 
     def _branches(self, size: Node) -> set[Dim]:
         """Return the sizes between which a choice is made, each by its representative."""
@@ -283,6 +308,12 @@ def _rank(size: Dim) -> tuple[int, int]:
     if isinstance(size, int):
         return -1, size
     return (0 if size.op is DIM else 1, size.serial)
+
+
+def _is_plain(size: Node, ends: Collection[Node]) -> bool:
+    """Tell whether a size is arithmetic of sizes and scalars that are given."""
+    kinds = (Kind.SOURCE, Kind.ELEMENTWISE)
+    return all(n.op.kind in kinds and not n.type.ndim for n in toposort([size], ends))
 
 
 def size_mismatch(node: Node, left: int, right: int) -> ShapeError:

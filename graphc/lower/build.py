@@ -45,13 +45,17 @@ def lower(
     lent : sequence of bool, optional
         For each output, whether it may lie in memory that the next call writes again.
     """
-    results = [*outputs, *(new for _, new in updates)]
+    asked = sizes.computed()
+    results = [*outputs, *(new for _, new in updates), *asked]
     results = expand_composites(results, limits.backend, limits.whole)
     if optimize:
         results = simplify(results, phases=("canonical", "specialise"), log=log)
         results = expand_composites(results, limits.backend, limits.whole)
     if not limits.halves:
         results = widen_halves(results)
+    n = len(results) - len(asked)
+    sizes.replace(asked, results[n:])
+    results = results[:n]
     outputs, new = results[: len(outputs)], results[len(outputs) :]
     updates = tuple((old, value) for (old, _), value in zip(updates, new, strict=True))
     lowering = Lowering(sizes, limits, optimize)

@@ -359,3 +359,38 @@ def test_gradients_of_slices_that_grow(backend: str) -> None:
         expected += h.sum() * np.exp(given[:k]).sum()
     np.testing.assert_allclose(value, expected)
     assert not gradient[3].any()
+
+
+def test_a_place_in_what_stops_is_checked_by_the_loop_itself(backend: str) -> None:
+    """The check reads how many steps were made; the body is rewritten and expanded once."""
+    out, _ = graphc.scan(
+        lambda h: (T.log(1 + T.exp(h)) + T.nnet.sigmoid(h), graphc.until(h.sum() > 5)),
+        outputs_info=xs,
+        n_steps=100,
+    )
+    f = graphc.function([xs], [out[-1], T.grad(out[-1].sum(), xs)], backend=backend)
+    assert f.source.count("for step") == 2
+
+    def plain(h: Any) -> Any:
+        while True:
+            last, h = h, np.log1p(np.exp(h)) + 1 / (1 + np.exp(-h))
+            if last.sum() > 5:
+                return h
+
+    given = np.array([0.3, 0.8])
+    value, gradient = f(given)
+    np.testing.assert_allclose(value, plain(given))
+    steps = [(plain(given + e).sum() - plain(given - e).sum()) / 2e-6 for e in 1e-6 * np.eye(2)]
+    np.testing.assert_allclose(gradient, steps, rtol=1e-6)
+
+
+def test_places_and_sizes_that_composites_compute(backend: str) -> None:
+    weights = T.nnet.softmax(xs.dimshuffle("x", 0))[0]
+    large, small = (weights > 0.1).nonzero(), (T.nnet.sigmoid(xs) > 0.5).nonzero()
+    results = [T.exp(xs)[T.argmax(weights * xs)], xs[large] + T.exp(xs)[small]]
+    f = graphc.function([xs], results, backend=backend)
+    given = np.array([1.0, 2.0, -3.0, 1.5])
+    found = f(given)
+    np.testing.assert_allclose(found[0], np.exp(2.0))
+    kept = given[given > 0]
+    np.testing.assert_allclose(found[1], kept + np.exp(kept))
