@@ -47,7 +47,9 @@ def tidy(results: Sequence[Node], phase: str, log: Log) -> list[Node]:
 
     Recurses over loops in loops.
     """
-    results = merge_scans(list(results), phase, log)
+    # first, lest one loop of two keep what neither of them needs
+    results = drop_dead(list(results), phase, log)
+    results = merge_scans(results, phase, log)
     results = drop_dead(results, phase, log)
     for node in _scans(results):
         if not has_loops(node.attrs["body"].results):

@@ -394,3 +394,17 @@ def test_places_and_sizes_that_composites_compute(backend: str) -> None:
     np.testing.assert_allclose(found[0], np.exp(2.0))
     kept = given[given > 0]
     np.testing.assert_allclose(found[1], kept + np.exp(kept))
+
+
+def test_of_what_stops_only_the_last_value_is_kept_where_no_other_is_asked_for() -> None:
+    out, _ = graphc.scan(
+        lambda h: (T.cos(h), graphc.until(abs(h - T.cos(h)).max() < 1e-9)),
+        outputs_info=xs,
+        n_steps=10**12,
+    )
+    f = graphc.function([xs], out[-1])
+    np.testing.assert_allclose(f([0.1, 0.3]), 0.7390851332, rtol=1e-8)
+    with pytest.raises(IndexError):
+        n = T.lscalar("n")
+        out, _ = graphc.scan(lambda h: (h * 2, graphc.until(h > 3)), outputs_info=x, n_steps=n)
+        graphc.function([x, n], out[-1])(1.0, 0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from graphc.ir.node import Node, make, number
 from graphc.ir.op import OPS
 from graphc.ir.types import Attrs
-from graphc.ops.control import carry_of, ifelse
+from graphc.ops.control import carry_of, ifelse, steps_of
 from graphc.ops.elementwise import invert, where
 from graphc.ops.movement import dimshuffle
 from graphc.ops.parts import slice_axes
@@ -134,7 +134,7 @@ def last_only(node: Node) -> Node | None:
             value = carry_of(loop, k)
             if not loop.attrs["traced"][k]:
                 return dimshuffle(value, ("x", *range(value.type.ndim)))  # type: ignore[no-any-return]
-            return slice_axes(value, [0], [loop.inputs[0]], [1], [1])  # type: ignore[no-any-return]
+            return slice_axes(value, [0], [_steps_made(loop)], [1], [1])  # type: ignore[no-any-return]
     return None
 
 
@@ -167,10 +167,14 @@ def _last_row(node: Node) -> tuple[Node, int] | None:
     loop = rows.inputs[0]
     if loop.op is not OPS["scan"] or number(bounds[1]) != 1:
         return None
-    if loop.attrs["stops"] or loop.attrs["backwards"]:
+    if loop.attrs["backwards"]:
         return None
     place = rows.attrs["index"] - 1 - loop.attrs["n_carry"]
-    return (loop, place) if _is_before(bounds[0], loop.inputs[0], int(place >= 0)) else None
+    return (loop, place) if _is_before(bounds[0], _steps_made(loop), int(place >= 0)) else None
+
+
+def _steps_made(loop: Node) -> Node:
+    return steps_of(loop) if loop.attrs["stops"] else loop.inputs[0]
 
 
 def _is_before(place: Node, count: Node, distance: int) -> bool:
