@@ -33,7 +33,7 @@ from harness import sample
 LEAVES = {"input", "const", "shared", "param", "dim", "counter", "cell"}
 
 # Results of other ops, and loops and branches, which have tests of their own.
-ELSEWHERE = {"get", "pack", "scan", "ifelse", "foreign", "foreign_shape"}
+ELSEWHERE = {"get", "pack", "scan", "ifelse", "in_loop", "foreign", "foreign_shape"}
 
 # Actual sizes by letter: the usual ones, nothing in an axis, and one of everything.
 USUAL = {"a": 2, "b": 3, "c": 4}

@@ -328,11 +328,16 @@ class HostFunction:
     def _scalar_needs(self, node: Node) -> tuple[Node, ...]:
         if node.op is DIM or self._on_device(node):
             return ()
+        if node.op is _IN_LOOP:
+            return node.inputs[:1]
         if node.op.kind is not Kind.ELEMENTWISE and node.op is not _IFELSE:
             return ()
         return tuple(child for child in node.inputs if is_scalar(child))
 
     def _define_scalar(self, node: Node) -> None:
+        if node.op is _IN_LOOP:
+            self.names.set(node, self.scalar(node.inputs[0]))
+            return
         if node.op is DIM:
             self._define_sizes(node.inputs[0])
             return
@@ -412,7 +417,7 @@ class HostFunction:
         return self.names[node]
 
 
-_IFELSE = OPS["ifelse"]
+_IFELSE, _IN_LOOP = OPS["ifelse"], OPS["in_loop"]
 _GUARDS = {"==": "{0} != {1}", ">": "{0} <= {1}", ">=": "{0} < {1}", "in": "not 0 <= {0} < {1}"}
 
 

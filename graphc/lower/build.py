@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.errors import InternalError
 from graphc.ir.node import SHARED, Node
 from graphc.ir.shapes import Sizes
 from graphc.ir.walk import toposort
 from graphc.lower.expand import expand_composites
 from graphc.lower.halves import widen_halves
 from graphc.lower.memory import plan
-from graphc.lower.program import Check, Limits, Program, every_step
+from graphc.lower.program import Check, Host, Limits, Program, every_step
 from graphc.lower.schedule import schedule
 from graphc.lower.steps import Lowering
 from graphc.rewrite.pipeline import simplify
@@ -60,6 +62,10 @@ def lower(
     updates = tuple((old, value) for (old, _), value in zip(updates, new, strict=True))
     lowering = Lowering(sizes, limits, optimize)
     steps = lowering.function(results)
+    stored = [step for step in every_step(steps) if not isinstance(step, Host)]
+    written = Counter(node for step in stored for node in step.writes)
+    if written and max(written.values()) > 1:
+        raise InternalError(f"{written.most_common(1)[0][0]!r} is computed in two places")
     early = [guard for guard in sizes.guards if not lowering.waits_for_steps(guard)]
     checks = [step.guard for step in every_step(steps) if isinstance(step, Check)]
     leaves = [node for node in toposort(results) if node.op is SHARED]

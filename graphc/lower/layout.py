@@ -83,7 +83,17 @@ def _reshape(view: Node, place: Strided, shape: tuple[Dim, ...]) -> Strided:
     return Strided(place.base, shape, row_major(shape), place.offset)
 
 
-_STEPS = {"dimshuffle": _dimshuffle, "expand": _expand, "slice": _slice, "reshape": _reshape}
+def _in_loop(view: Node, place: Strided, shape: tuple[Dim, ...]) -> Strided:
+    return place
+
+
+_STEPS = {
+    "in_loop": _in_loop,
+    "dimshuffle": _dimshuffle,
+    "expand": _expand,
+    "slice": _slice,
+    "reshape": _reshape,
+}
 
 
 def is_contiguous(place: Strided) -> bool:

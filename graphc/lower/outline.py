@@ -10,19 +10,30 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphc.ir.node import CONST, DIM, INPUT, SHARED, Node, const, is_tuple, make, number
+from graphc.ir.node import (
+    CONST,
+    DIM,
+    INPUT,
+    SHARED,
+    Node,
+    const,
+    is_tuple,
+    make,
+    number,
+    rebuild,
+)
 from graphc.ir.op import OPS, Kind
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import Sizes, add, as_dim, sizes
 from graphc.ir.types import Attrs, TensorType
-from graphc.ir.walk import depends_on, inputs_of, toposort
+from graphc.ir.walk import depends_on, toposort, transform
 from graphc.lower.program import Path
-from graphc.ops.control import CELL, COUNTER, ifelse, out_of, scan_parts
+from graphc.ops.control import CELL, COUNTER, ifelse, in_loop, out_of, scan_parts
 from graphc.ops.elementwise import invert, or_
 from graphc.ops.movement import dimshuffle
 from graphc.ops.parts import slice_axes
 
-IFELSE = OPS["ifelse"]
+IFELSE, _SCAN = OPS["ifelse"], OPS["scan"]
 Below = Callable[[Node], Sequence[Node]]
 
 
@@ -63,8 +74,11 @@ class Opened:
         return [*self.followings, *self.outs, *([] if self.stop is None else [self.stop])]
 
 
-def open_loop(node: Node) -> Opened:
-    """Return a scan with its body opened: elements are views of sequences at the counter."""
+def open_loop(node: Node, below: Below) -> Opened:
+    """Return a scan with its body opened: elements are views of sequences at the counter.
+
+    ``below`` says what a node needs, with what the loops inside of the body need besides inputs.
+    """
     body, n_carry = node.attrs["body"], node.attrs["n_carry"]
     sequences, initials, constants = scan_parts(node)
     counter = make(COUNTER, (), Attrs({"of": node.serial}), TensorType("int64", ()), node.where)
@@ -90,7 +104,7 @@ def open_loop(node: Node) -> Opened:
         found[n_carry:],
         stop,
     )
-    _split(opened)
+    _split(opened, below)
     return opened
 
 
@@ -125,31 +139,68 @@ def _row(array: Node, place: Node) -> Node:
     return dimshuffle(row, range(1, array.type.ndim))  # type: ignore[no-any-return]
 
 
-def _split(opened: Opened) -> None:
+def _split(opened: Opened, below: Below) -> None:
     """Find what the steps of a loop compute, and what they need from outside."""
     leaves = {opened.counter, *opened.leaves}
     stop = {*leaves, *opened.node.inputs}
-    order = _order(opened.roots, stop)
+    order = _told_apart(opened, leaves, stop, below)
     varying = depends_on(order, leaves)
-    paths = paths_of(order, opened.roots, inputs_of)
+    paths = paths_of(order, opened.roots, below)
     opened.own = {n for n in order if n in varying or paths[n]} - stop
     outer: dict[Node, None] = {}
     for node in order:
         if node in opened.own:
-            outer.update(dict.fromkeys(c for c in node.inputs if _is_outer(c, opened, leaves)))
+            outer.update(dict.fromkeys(c for c in below(node) if _is_outer(c, opened, leaves)))
     outer.update(dict.fromkeys(r for r in opened.roots if _is_outer(r, opened, leaves)))
     opened.outer = list(outer)
+
+
+def _told_apart(
+    opened: Opened, leaves: Collection[Node], stop: Collection[Node], below: Below
+) -> list[Node]:
+    """Return the order of a body in which what branches compute is nobody else's.
+
+    What is the same in every step but only a branch needs is computed in the steps; the same node
+    may be computed outside or in another loop, and must not be taken for this one.
+    """
+    order = _order(opened.roots, stop, below)
+    varying = depends_on(order, leaves)
+    paths = paths_of(order, opened.roots, below)
+    lazy = {
+        n
+        for n in order
+        if n not in varying and paths[n] and n not in stop and n.op.kind is not Kind.SOURCE
+    }
+    if not lazy:
+        return order
+
+    def build(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node in lazy and inputs == node.inputs:
+            several = len(inputs) if node.op is _SCAN else 1
+            inputs = (*map(apart, inputs[:several]), *inputs[several:])
+        return rebuild(node, inputs)
+
+    def apart(node: Node) -> Node:
+        own: Node = node if node.op in (CONST, DIM) else in_loop(node, opened.counter)
+        return own
+
+    ends = {n: n for n in order if n in stop or n.op is DIM}
+    found = transform(opened.roots, build, ends)
+    n_carry, n_out = len(opened.followings), len(opened.outs)
+    opened.followings, opened.outs = found[:n_carry], found[n_carry : n_carry + n_out]
+    opened.stop = None if opened.stop is None else found[-1]
+    return _order(opened.roots, stop, below)
 
 
 def _is_outer(node: Node, opened: Opened, leaves: Collection[Node]) -> bool:
     return node not in opened.own and node not in leaves and node.op is not CONST
 
 
-def _order(roots: Iterable[Node], stop: Collection[Node]) -> list[Node]:
+def _order(roots: Iterable[Node], stop: Collection[Node], below: Below) -> list[Node]:
     """Return the nodes below roots; a size is a leaf."""
     roots = list(roots)
-    ends = {node for node in toposort(roots, stop) if node.op is DIM}
-    return toposort(roots, {*stop, *ends})
+    ends = {node for node in toposort(roots, stop, below) if node.op is DIM}
+    return toposort(roots, {*stop, *ends}, below)
 
 
 def paths_of(
@@ -157,25 +208,60 @@ def paths_of(
     roots: Iterable[Node],
     below: Below,
     conditions: Mapping[Node, Node] | None = None,
+    early: Collection[Node] = (),
 ) -> dict[Node, Path]:
     """Return under which conditions each node is needed.
 
-    What is needed under several conditions gets one of its own, made of these. Those that are known
-    already are in ``conditions``, by the node they are for.
+    What is needed under several conditions gets one of its own, made of these; ``conditions`` are
+    those that are known already, by the node they are for. They are always made of the conditions
+    of branches, never of each other. The nodes in ``early`` get none of their own: they are
+    computed where all ways to them begin.
     """
     conditions = conditions or {}
     uses: dict[Node, set[Path]] = {root: {()} for root in roots}
     found: dict[Node, Path] = {}
     for node in reversed(order):
-        own = found[node] = _demand(uses.pop(node, {()}))
+        paths = _shortest(uses.pop(node, {()}), node in early)
+        own = found[node] = _demand(paths)
         for place, child in enumerate(below(node)):
-            path = own
+            through = paths
             if place in node.op.lazy:
-                path = _under(own, (node.inputs[0], place == node.op.lazy[0]))
-            uses.setdefault(child, set()).add(path)
-        if node in conditions:
-            uses.setdefault(conditions[node], set()).add(own[:-1])
+                choice = (node.inputs[0], place == node.op.lazy[0])
+                through = {_under(path, choice) for path in paths}
+            uses.setdefault(child, set()).update(through)
+        if own and node in conditions:
+            uses.setdefault(own[-1][0], set()).add(own[:-1])
     return found
+
+
+def circle(roots: Iterable[Node], stop: Collection[Node], below: Below) -> list[Node]:
+    """Return nodes each of which needs the next one, the last one the first; none if none do."""
+    done: set[Node] = set()
+    for root in roots:
+        path: dict[Node, None] = {root: None}
+        stack = [iter(() if root in stop or root in done else below(root))]
+        while stack:
+            child = next(stack[-1], None)
+            if child is None:
+                stack.pop()
+                done.add(path.popitem()[0])
+            elif child in path:
+                nodes = list(path)
+                return nodes[nodes.index(child) :]
+            elif child not in done and child not in stop:
+                path[child] = None
+                stack.append(iter(below(child)))
+    return []
+
+
+_MANY = 16  # ways to need a node; what is needed in more is computed where all of them begin
+
+
+def _shortest(paths: set[Path], early: bool) -> set[Path]:
+    """Return the paths that do not go on from another one."""
+    if early or len(paths) > _MANY:
+        return {functools.reduce(_common, paths)}
+    return {p for p in paths if not any(p[:k] in paths for k in range(len(p)))}
 
 
 def _under(path: Path, choice: tuple[Node, bool]) -> Path:

@@ -15,6 +15,7 @@ from graphc.lower.outline import (
     IFELSE,
     Late,
     Opened,
+    circle,
     is_scalar_choice,
     open_loop,
     paths_of,
@@ -39,7 +40,7 @@ from graphc.lower.program import (
 from graphc.lower.schedule import schedule
 from graphc.ops.control import COUNTER, scan_op
 
-ROUNDS = 1000
+ROUNDS = 100
 """How often conditions are made of conditions before that is an error."""
 
 
@@ -75,7 +76,7 @@ class Lowering:
     def opened(self, node: Node) -> Opened:
         """Return a scan with its body opened."""
         if node not in self._opened:
-            self._opened[node] = open_loop(node)
+            self._opened[node] = open_loop(node, self.below)
         return self._opened[node]
 
     def below(self, node: Node) -> Sequence[Node]:
@@ -152,17 +153,25 @@ class Scope:
 
     def _outlined(self) -> list[Node]:
         """Return what must be computed, in order, and find under which conditions."""
+        early: set[Node] = set()
         for _ in range(ROUNDS):
             order = self._ordered()
-            paths = paths_of(order, self.roots, self.lowering.below, self.conditions)
-            self.paths, known = paths, set(order)
-            made = [n for n in paths if n.inputs and n.op is not DIM]
-            under = {n: paths[n][-1][0] for n in made if paths[n]}
-            new = [condition for condition in under.values() if condition not in known]
-            if not new:
+            paths = paths_of(order, self.roots, self.lowering.below, self.conditions, early)
+            made = [n for n in order if n.inputs and n.op is not DIM and n not in self.stop]
+            conditions = {n: paths[n][-1][0] for n in made if paths[n]}
+            self.paths = paths
+            if conditions == self.conditions:
                 return order
-            # one at a time, users first: the conditions of others may be other ones then
-            self.conditions.update({n: c for n, c in under.items() if c is new[0]})
+            self.conditions = conditions
+            while ring := circle(self.roots, self.stop, self.below):
+                # to know whether it is needed would need the node itself: so it is computed anyway
+                turn = [
+                    n
+                    for n, after in zip(ring, ring[1:] + ring[:1], strict=True)
+                    if self.conditions.get(n) is after
+                ]
+                early.add(turn[0])
+                del self.conditions[turn[0]]
         raise InternalError("the conditions under which branches need their nodes do not settle")
 
     def _ordered(self) -> list[Node]:
@@ -372,7 +381,7 @@ def _late_sizes(guard: Guard, late: Late) -> list[Node]:
 
 
 # How many of the inputs of an op are arrays; those after them are sizes and places.
-_OPERANDS = {"slice": 1, "expand": 1, "reshape": 1, "put": 2, "iota": 0, "place": 1}
+_OPERANDS = {"in_loop": 1, "slice": 1, "expand": 1, "reshape": 1, "put": 2, "iota": 0, "place": 1}
 _OPERANDS |= dict.fromkeys(("random_bits", "random_uniform", "random_normal"), 2)
 _OPERANDS |= dict.fromkeys(("conv2d_inputs", "conv2d_weights"), 2)
 

@@ -348,6 +348,24 @@ COUNTER = _leaf_op("counter", ("of",), "The number of the step of a loop that is
 CELL = _leaf_op("cell", ("of", "place"), "A carry, or rows that a loop fills, when it is lowered.")
 
 
+_in_loop = register(
+    Op(
+        name="in_loop",
+        kind=Kind.VIEW,
+        infer=lambda inputs, attrs: inputs[0].type,
+        dims=lambda node: sizes(node.inputs[0]),
+        weight=0,
+        formula="{0}",
+        doc="The same value, told apart from the one outside of the loop with this counter.",
+    )
+)
+
+
+def in_loop(x: Node, counter: Node) -> Any:
+    """Return x as an expression that only the steps of an opened loop compute with."""
+    return apply(_in_loop, x, counter)
+
+
 def steps_of(node: Node) -> Node:
     """Return how many steps a scan made."""
     return get(node, 0)  # type: ignore[no-any-return]

@@ -8,9 +8,11 @@ from functools import cache
 
 from graphc.config import config
 from graphc.errors import GraphcValueError
-from graphc.ir.node import Node, input_node
+from graphc.ir.node import Node, input_node, is_tuple
+from graphc.ir.op import Kind
 from graphc.ir.replace import substitute
 from graphc.ir.shapes import sizes
+from graphc.ir.walk import toposort
 from graphc.rewrite import whole
 from graphc.rewrite.canonical import Order
 from graphc.rewrite.engine import Firing, Index, Phase, Sweep
@@ -141,6 +143,9 @@ _sizes: weakref.WeakKeyDictionary[Node, Node | None] = weakref.WeakKeyDictionary
 def simplify_size(node: Node) -> Node:
     """Return the normal form of a size: the canonical phase on one scalar, remembered.
 
+    What is computed from arrays, such as the sum of a mask, stays as it is: it is a part of the
+    program, which is simplified as a whole.
+
     Examples
     --------
     >>> import graphc.tensor as T
@@ -154,6 +159,14 @@ def simplify_size(node: Node) -> Node:
     known = _sizes.get(node, node)
     if known is not node:
         return node if known is None else known
-    (found,) = simplify([node], phases=("canonical",))
+    values = [below for below in toposort([node]) if _is_value(below)]
+    (found,) = simplify([node], phases=("canonical",), frozen=values)
     _sizes[node] = None if found is node else found
     return found
+
+
+def _is_value(node: Node) -> bool:
+    """Tell whether a node below a size is not itself a size or arithmetic on sizes."""
+    if node.op.kind is Kind.SOURCE:
+        return False
+    return is_tuple(node) or bool(node.type.ndim) or node.op.kind is not Kind.ELEMENTWISE

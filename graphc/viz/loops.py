@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from graphc.ir.node import Node
 from graphc.ir.op import OPS
-from graphc.ir.walk import toposort
+from graphc.ir.walk import inputs_of, toposort
 from graphc.lower.outline import Opened, open_loop
 
 SCAN = OPS["scan"]
@@ -53,11 +53,11 @@ def find_loops(roots: Iterable[Node], numbers: Mapping[Node, int] | None = None)
             if node.op is SCAN and node not in seen:
                 seen.add(node)
                 number = numbers.get(node, -len(seen)) if numbers else -len(seen)
-                opened = open_loop(node)
+                opened = open_loop(node, inputs_of)
                 _add(found, opened, number, around)
                 waiting.append((opened.roots, number))
             if node.op.name == "get" and node.inputs[0] in seen:
-                _result(found, node, open_loop(node.inputs[0]))
+                _result(found, node, open_loop(node.inputs[0], inputs_of))
     return found
 
 

@@ -189,7 +189,8 @@ class NumpyBackend:
         while node not in host.names and node.op.kind is Kind.VIEW:
             if node in host.program.stored:
                 break
-            chain.append(node)
+            if node.op.name != "in_loop":
+                chain.append(node)
             node = view_source(node)
         text = self._stored_value(host, node)
         if chain and is_scalar(node):

@@ -90,4 +90,14 @@ def slice_text(host: HostFunction, start: Dim, length: Dim, step: int) -> str:
     return f"{first}:{last}" + (f":{step}" if step != 1 else "")
 
 
-_VIEWS = {"dimshuffle": _dimshuffle, "expand": _expand, "reshape": _reshape, "slice": _slice}
+def _in_loop(host: HostFunction, node: Node, array: str) -> str:
+    return array
+
+
+_VIEWS = {
+    "in_loop": _in_loop,
+    "dimshuffle": _dimshuffle,
+    "expand": _expand,
+    "reshape": _reshape,
+    "slice": _slice,
+}
