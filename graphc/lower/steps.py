@@ -132,9 +132,15 @@ class Scope:
         for guard in guards:
             self._ask(_late_sizes(guard, lowering.late))
         self.conditions: dict[Node, Node] = {}
-        order = self._outlined()
-        self.checks: list[tuple[Guard, Path]] = [(guard, ()) for guard in guards]
-        self._check_branches(order)
+        self.checks: list[tuple[Guard, Path]] = []
+        while True:
+            order = self._outlined()
+            self.checks = [*((guard, ()) for guard in guards), *self._local_checks(order)]
+            late = [s for guard, _ in self.checks for s in _late_sizes(guard, lowering.late)]
+            known = {*order, *self.stop, *outside}
+            if not any(s.inputs and s not in known for s in late):
+                break
+            self._ask(s for s in dict.fromkeys(late) if s.inputs and s not in known)
         self.order = [n for n in order if n.op.kind is not Kind.SOURCE and n not in self.stop]
         self.fusion = Fusion(lowering.sizes, lowering.limits, lowering.fuse, outside)
         self.host: set[Node] = set()
@@ -188,8 +194,9 @@ class Scope:
                 return order
             self._ask(lacking)
 
-    def _check_branches(self, order: Sequence[Node]) -> None:
-        """Note what is to be checked of nodes that may not be computed, or in every step."""
+    def _local_checks(self, order: Sequence[Node]) -> list[tuple[Guard, Path]]:
+        """Return what is to be checked of nodes that may not be computed, or in every step."""
+        found: list[tuple[Guard, Path]] = []
         for node in order:
             path = self.paths[node]
             if node in self.stop or not (self.loop or path):
@@ -197,7 +204,8 @@ class Scope:
             for guard in self.lowering.sizes.local(node):
                 of_step = self.loop is not None and guard.left is self.loop.counter
                 if not of_step and (path or _late_sizes(guard, self.lowering.late)):
-                    self.checks.append((guard, path))
+                    found.append((guard, path))
+        return found
 
     def needs(self, node: Node) -> tuple[Node, ...]:
         """Return the scalars a step needs to run: sizes, and the conditions of its path."""

@@ -210,7 +210,7 @@ def ceil_intdiv(a: Any, b: Any) -> Any:
     Examples
     --------
     >>> import graphc.tensor as T
-    >>> T.ceil_intdiv(T.constant(7), 2).eval()
+    >>> T.ceil_intdiv(T.constant(7, dtype="int64"), 2).eval()
     array(4)
     """
     quotient = int_div(a, b)
