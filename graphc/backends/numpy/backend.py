@@ -19,6 +19,7 @@ from graphc.ir.op import Kind
 from graphc.ir.shapes import product
 from graphc.lower.program import Buffer, Call, Launch, Limits, Role, Space, is_scalar
 
+CHEAP = 8  # the weight of a few operations of arithmetic
 LIMITS = Limits(backend="numpy")
 HELPERS = (runtime, random, windows, places, along, lapack)
 """Modules whose functions the text calls, by the names in ``__all__``."""
@@ -102,12 +103,13 @@ class NumpyBackend:
     ) -> None:
         group = step.group
         count = host.dim(host.program.sizes.find(product(group.space)))
-        if count.isdigit() and int(count) <= runtime.TILE:
+        limit = "LARGE" if _is_cheap(group.members) and not kernel.scratch else "TILE"
+        if count.isdigit() and int(count) <= getattr(runtime, limit):
             host.body.line(direct, group.members)
             return
         tiled = self._tiles(host, kernel)
         call = f"{left}{tiled}({', '.join([host.dims(group.space), *arguments])})"
-        host.body.line(f"if {count} <= TILE: {direct}", group.members)
+        host.body.line(f"if {count} <= {limit}: {direct}", group.members)
         host.body.line(f"else: {call}", group.members)
 
     def _tiles(self, host: HostFunction, kernel: Kernel) -> str:
@@ -319,6 +321,12 @@ class NumpyBackend:
         for node in host.program.shared:
             module.line(f"{host.names[node]}_ = Shared()  # {node.type!r}: set .data to call this")
         module.line()
+
+
+def _is_cheap(members: Sequence[Node]) -> bool:
+    """Tell whether a group is one pass or two of simple arithmetic."""
+    weights = [node.op.weight for node in members if node.op.kind is Kind.ELEMENTWISE]
+    return len(members) <= 2 and sum(weights) < CHEAP
 
 
 def ufunc(node: Node) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from graphc.config import config
 
 __all__ = [
+    "LARGE",
     "TILE",
     "Pool",
     "Tiled",
@@ -35,6 +36,10 @@ __all__ = [
 
 TILE = 131_072
 """Elements above which a group runs in tiles."""
+
+LARGE = 16 * TILE
+"""Elements above which a group of one or two cheap ops runs in tiles: below, to hand it to threads
+costs more than it does."""
 
 TILE_BYTES = 6 * TILE
 """Bytes of an array in a tile: large, as handing over the interpreter lock costs more than the work
